@@ -1,0 +1,28 @@
+/* file: whole files that are either old or new, and appended files that may end torn but never lie. Every message names
+ * the path and the operating system's reason. */
+#ifndef MAESTRO_FILE_H
+#define MAESTRO_FILE_H
+
+#include <maestro/buf.h>
+#include <maestro/err.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Appends the whole file to out; more than limit bytes is an error (ERR_FORMAT). */
+MUST_CHECK bool file_read(const char *path, size_t limit, struct buf *out, struct err *e);
+
+/* path is afterwards the old file or the new one, whatever happens: temporary file beside it, fsync, rename, fsync of the
+ * folder. On failure the temporary file is removed. */
+MUST_CHECK bool file_write_atomic(const char *path, const void *bytes, size_t n, struct err *e);
+
+/* The bytes at the end of path, created if need be, in one write call, retried if cut short. */
+MUST_CHECK bool file_append(const char *path, const void *bytes, size_t n, struct err *e);
+
+/* Cuts path to size bytes (resume: back to the checkpoint). A shorter file is an error (ERR_FORMAT). */
+MUST_CHECK bool file_cut(const char *path, uint64_t size, struct err *e);
+
+MUST_CHECK bool file_size(const char *path, uint64_t *size, struct err *e);
+bool file_exists(const char *path);
+MUST_CHECK bool file_make_folder(const char *path, struct err *e); /* with its parents; existing is fine */
+
+#endif

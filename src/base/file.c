@@ -1,0 +1,174 @@
+/* file: the only place that opens files for whole reading and writing. */
+#include <maestro/file.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void close_fd(const int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+#define CLEANUP_FD __attribute__((cleanup(close_fd)))
+
+static bool fail(struct err *e, const char *path, const char *doing)
+{
+    return err_set(e, ERR_IO, "%s: cannot %s: %s", path, doing, strerror(errno));
+}
+
+bool file_read(const char *path, size_t limit, struct buf *out, struct err *e)
+{
+    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(e, path, "open");
+    char chunk[16384];
+    for (size_t total = 0;;) {
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(e, path, "read");
+        if (n == 0)
+            break;
+        total += (size_t)n;
+        if (total > limit)
+            return err_set(e, ERR_FORMAT, "%s: larger than %zu bytes", path, limit);
+        buf_append(out, chunk, (size_t)n);
+    }
+    buf_append(out, "", 0);
+    return buf_ok(out, e) || err_wrap(e, "%s", path);
+}
+
+static bool write_all(int fd, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        ssize_t written = write(fd, bytes, n);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return false;
+        bytes += written;
+        n -= (size_t)written;
+    }
+    return true;
+}
+
+static void folder_of(const char *path, char folder[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        snprintf(folder, PATH_MAX, ".");
+    else if (slash == path)
+        snprintf(folder, PATH_MAX, "/");
+    else
+        snprintf(folder, PATH_MAX, "%.*s", (int)(slash - path), path);
+}
+
+static bool sync_folder(const char *path, struct err *e)
+{
+    char folder[PATH_MAX];
+    folder_of(path, folder);
+    CLEANUP_FD int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(e, folder, "open");
+    // Some file systems cannot sync a folder; the rename itself has happened.
+    if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
+        return fail(e, folder, "sync");
+    return true;
+}
+
+static bool write_temporary(const char *temporary, const void *bytes, size_t n, const char *path, struct err *e)
+{
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return fail(e, path, "create");
+    bool done = write_all(fd, bytes, n) && fsync(fd) == 0;
+    int reason = errno;
+    if (close(fd) != 0 && done) {
+        done = false;
+        reason = errno;
+    }
+    errno = reason;
+    return done || fail(e, path, "write");
+}
+
+bool file_write_atomic(const char *path, const void *bytes, size_t n, struct err *e)
+{
+    char temporary[PATH_MAX];
+    int length = snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
+    if (length < 0 || (size_t)length >= sizeof temporary)
+        return err_set(e, ERR_IO, "%.200s...: path too long", path);
+    if (!write_temporary(temporary, bytes, n, path, e)) {
+        unlink(temporary);
+        return false;
+    }
+    if (rename(temporary, path) != 0) {
+        fail(e, path, "replace");
+        unlink(temporary);
+        return false;
+    }
+    return sync_folder(path, e);
+}
+
+bool file_append(const char *path, const void *bytes, size_t n, struct err *e)
+{
+    CLEANUP_FD int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return fail(e, path, "open");
+    return write_all(fd, bytes, n) || fail(e, path, "write");
+}
+
+bool file_cut(const char *path, uint64_t size, struct err *e)
+{
+    uint64_t now = 0;
+    if (!file_size(path, &now, e))
+        return false;
+    if (now < size)
+        return err_set(e, ERR_FORMAT, "%s: %llu bytes long, the checkpoint knows %llu", path, (unsigned long long)now,
+                       (unsigned long long)size);
+    return truncate(path, (off_t)size) == 0 || fail(e, path, "cut");
+}
+
+bool file_size(const char *path, uint64_t *size, struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return fail(e, path, "stat");
+    *size = (uint64_t)st.st_size;
+    return true;
+}
+
+bool file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+bool file_make_folder(const char *path, struct err *e)
+{
+    char part[PATH_MAX];
+    int length = snprintf(part, sizeof part, "%s", path);
+    if (length <= 0 || (size_t)length >= sizeof part)
+        return err_set(e, ERR_IO, "%.200s: not a usable folder name", path);
+    for (char *p = part + 1;; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        char kept = *p;
+        *p = '\0';
+        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+            return fail(e, part, "create folder");
+        *p = kept;
+        if (kept == '\0')
+            break;
+    }
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        return err_set(e, ERR_IO, "%s: exists and is not a folder", path);
+    return true;
+}
