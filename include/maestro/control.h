@@ -1,0 +1,65 @@
+/* control: the one control loop. Training, evaluation, replay and the live autoscaler all decide here:
+ *
+ *     sample -> observation -> mask -> policy -> guard -> cluster_scale -> journal
+ *
+ * control_tick does all of it; control_observe and control_apply are its halves, for callers that decide in between (the
+ * training environment). Time passes between ticks, in cluster_advance, which is the caller's. */
+#ifndef MAESTRO_CONTROL_H
+#define MAESTRO_CONTROL_H
+
+#include <maestro/action.h>
+#include <maestro/cluster.h>
+#include <maestro/guard.h>
+#include <maestro/journal.h>
+#include <maestro/observation.h>
+#include <maestro/policy.h>
+#include <maestro/types.h>
+
+/* Immutable settings of one target; shared by all copies. */
+struct control {
+    struct observation_spec observation;
+    struct action_set actions;
+    struct guard_config guard;
+    struct target target;
+    double period_s;
+    bool masks; /* invalid moves at min and max are masked */
+};
+
+/* Plain data: a copy is a snapshot, and what the journal's state record holds. */
+struct control_state {
+    struct observation_state observation;
+    struct guard_state guard;
+    struct target target; /* as in force now: annotations may change it between ticks */
+    struct guard_orders orders;
+};
+
+/* Starts from the target as found. first may carry pod records (then the CPU request is learnt). */
+void control_begin(const struct control *c, struct control_state *s, const struct sample *first);
+
+/* Looks: one sample into the observation. Not valid spec.replicas: the sample is still taken. */
+MUST_CHECK bool control_observe(const struct control *c, struct control_state *s, struct cluster *cluster,
+                                bool with_pods, struct sample *out, struct err *e);
+
+/* Acts on a proposal made from that sample. The record is filled but for features and mask. failed: the policy could not
+ * decide. */
+MUST_CHECK bool control_apply(const struct control *c, struct control_state *s, struct cluster *cluster,
+                              struct journal_record *record, struct err *e);
+
+/* What one loop works on; all borrowed. */
+struct control_loop {
+    const struct control *control;
+    struct control_state *state;
+    struct cluster *cluster;
+    struct policy *policy;
+    struct journal *journal; /* NULL: none */
+};
+
+/* One whole tick. record: filled, the caller's (reused from tick to tick). A policy's failure is not an error of the tick:
+ * the guard falls back. */
+MUST_CHECK bool control_tick(const struct control_loop *loop, struct journal_record *record, struct err *e);
+
+/* The same decision from a recorded sample, nothing scaled: replay and shadow. s moves on as in a tick. */
+MUST_CHECK bool control_decide(const struct control *c, struct control_state *s, const struct sample *sample,
+                               struct policy *policy, struct journal_record *record, struct err *e);
+
+#endif
