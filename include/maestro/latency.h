@@ -1,0 +1,131 @@
+/* latency: how one pod of a service behaves as a function of L, the mean number of requests inside it (in service and
+ * waiting). A table is measured once per service from the request-level pod model (envs/sim/pod.h) and then read by the
+ * fast simulator, which follows only L per pod and second: dL/dt = arrivals - throughput(L), the pointwise stationary fluid
+ * flow approximation (Rider 1976; Wang, Tipper and Banerjee 1996).
+ *
+ * The rows already contain the noise of Poisson arrivals at a pod: drive L with mean rates, and keep Poisson noise for the
+ * counters. A table is flat data without pointers, immutable after latency_table_measure, shared by all threads. */
+#ifndef MAESTRO_LATENCY_H
+#define MAESTRO_LATENCY_H
+
+#include <maestro/err.h>
+#include <stdint.h>
+#include <string.h>
+
+struct service_model; /* profile.h */
+
+#define LATENCY_OCTAVE_ROWS 8 /* rows per octave of L */
+#define LATENCY_LOG2_MIN (-8) /* row 0 starts at L = 2^-8 and stands for everything below */
+#define LATENCY_LOG2_MAX 14   /* the last row stands for everything above 2^14 */
+#define LATENCY_ROWS ((LATENCY_LOG2_MAX - LATENCY_LOG2_MIN) * LATENCY_OCTAVE_ROWS)
+#define LATENCY_BINS 80 /* latency bounds per row, log-spaced, the last is the time-out */
+
+struct latency_table {
+    float bound_ms[LATENCY_BINS]; /* increasing; the last is the time-out */
+    /* Share of the requests that a pod serves at that L and that end within bound_ms; the last is 1. A request whose client
+     * had given up is served all the same, and enters at the time-out; failed[] is their share. */
+    float cdf[LATENCY_ROWS][LATENCY_BINS];
+    float failed[LATENCY_ROWS];
+    float mean_ms[LATENCY_ROWS]; /* mean latency of the same, failures at the time-out */
+    /* Values on the grid of L; read with latency_interpolate. */
+    float throughput[LATENCY_ROWS + 1]; /* requests/s that leave one warm pod, those turned away at the door included */
+    float rejected[LATENCY_ROWS + 1];   /* share of them turned away (503: concurrency and backlog are full) */
+    float settled[LATENCY_ROWS + 1];    /* on the grid of y; see latency_settle */
+    float capacity_rps;                 /* most that one warm pod serves; rejections come on top */
+    float l_limit;                      /* concurrency + backlog limit */
+    float cpu_per_request_s;            /* mean CPU seconds of a served request at speed 1 */
+    float timeout_ms;
+};
+
+/* Lower edge of a row: L = 2^(LATENCY_LOG2_MIN + row / LATENCY_OCTAVE_ROWS) with linear steps inside an octave (float bits),
+ * so octave o, step s: 2^o (1 + s / LATENCY_OCTAVE_ROWS). */
+static inline float latency_row_l(int row)
+{
+    uint32_t bits = ((uint32_t)row + (uint32_t)(127 + LATENCY_LOG2_MIN) * LATENCY_OCTAVE_ROWS) << (23 - 3);
+    float l;
+    memcpy(&l, &bits, sizeof l);
+    return l;
+}
+
+/* Position of L on the row grid, 0 <= p <= LATENCY_ROWS: the whole part is the row, the rest how far towards the next.
+ * From the bits of the float: no branch, no libm; vectorises. Linear in L inside a row. */
+static inline float latency_position(float l)
+{
+    uint32_t bits;
+    memcpy(&bits, &l, sizeof bits);
+    float p = (float)((int32_t)bits - ((127 + LATENCY_LOG2_MIN) << 23)) * (1.0f / (float)(1 << (23 - 3)));
+    p = p < 0.0f ? 0.0f : p;
+    return p > (float)LATENCY_ROWS ? (float)LATENCY_ROWS : p;
+}
+
+/* The row that counts requests ending at this L (L >= 0). */
+static inline int latency_row(float l)
+{
+    int row = (int)latency_position(l);
+    return row < LATENCY_ROWS ? row : LATENCY_ROWS - 1;
+}
+
+/* values[LATENCY_ROWS + 1] on the grid, linear between; below the first row proportional to x. */
+static inline float latency_interpolate(const float *values, float x)
+{
+    float p = latency_position(x);
+    int row = (int)p;
+    row = row < LATENCY_ROWS ? row : LATENCY_ROWS - 1;
+    float between = values[row] + (p - (float)row) * (values[row + 1] - values[row]);
+    float x0 = 1.0f / (float)(1 << -LATENCY_LOG2_MIN);
+    return x < x0 ? values[0] * (x / x0) : between;
+}
+
+/* Requests/s that leave a warm pod holding l requests on average. */
+static inline float latency_throughput(const struct latency_table *t, float l)
+{
+    return latency_interpolate(t->throughput, l);
+}
+
+/* Share of the requests leaving such a pod that it never served. 0 well below l_limit. */
+static inline float latency_rejected(const struct latency_table *t, float l)
+{
+    return latency_interpolate(t->rejected, l);
+}
+
+/* One second of the fluid equation, implicit (backward Euler: stable however short the service time) and conserving: the L'
+ * with L' + throughput(L') * 1 s = y, where y = L + arrivals in that second. y - L' requests leave in that second, of which
+ * the share latency_rejected(L') was turned away and the rest was served (and is counted in row(L')). L' stays under l_limit
+ * by itself: nothing needs to be clamped. */
+static inline float latency_settle(const struct latency_table *t, float y)
+{
+    float inside = latency_interpolate(t->settled, y);
+    float top = t->settled[LATENCY_ROWS];
+    return inside < top ? inside : top;
+}
+
+/* The same for a pod at another speed (warm-up, CPU stolen): L' + speed * throughput(L') * 1 s = y. Ten times slower. */
+float latency_settle_at(const struct latency_table *t, float y, float speed);
+
+/* The row whose latencies describe a pod at L that runs at another speed: mean latency of row(L) over speed. */
+int latency_row_at(const struct latency_table *t, float l, float speed);
+
+/* L of a pod that has been fed arrival_rps for long; l_limit at or above capacity. */
+float latency_steady_l(const struct latency_table *t, float arrival_rps);
+
+/* Share of a row's requests within ms (log-linear between bounds): the bridge to histogram buckets. */
+double latency_cdf(const struct latency_table *t, int row, double ms);
+
+/* Quantile q of a mix of rows, counts[LATENCY_ROWS] requests each, in ms; NaN where there are none. */
+double latency_quantile(const struct latency_table *t, const double *counts, double q);
+
+/* Several quantiles of a cumulative mix: mix[LATENCY_BINS] = sum over rows of count * cdf. total > 0. */
+void latency_mix(const struct latency_table *t, const double *counts, double *mix);
+double latency_mix_quantile(const struct latency_table *t, const double *mix, double total, double q);
+
+/* Measures the table: about 24 loads up to 0.97 of capacity in the pod model, about 50 ms of one core; overload rows
+ * follow from the service's parameters. Same service and seed, same table. Fails (ERR_USAGE) on a service that cannot work
+ * (no CPU, no concurrency, time-out below the mean request). */
+MUST_CHECK bool latency_table_measure(const struct service_model *service, uint64_t seed, struct latency_table *out,
+                                      struct err *e);
+
+/* The same with effort times the requests (tests of theory; final tables). */
+MUST_CHECK bool latency_table_measure_well(const struct service_model *service, uint64_t seed, int effort,
+                                           struct latency_table *out, struct err *e);
+
+#endif
