@@ -1,0 +1,2 @@
+/* crooked */
+int crooked( int a ){return a ;}

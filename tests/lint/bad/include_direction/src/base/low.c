@@ -1,0 +1,2 @@
+/* low: reaches upward. */
+#include <maestro/high.h>

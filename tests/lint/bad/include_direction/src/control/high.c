@@ -1,0 +1,2 @@
+/* high: may use what lies below. */
+#include <maestro/low.h>

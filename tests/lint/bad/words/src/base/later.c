@@ -1,0 +1,1 @@
+/* later: TODO write this; see /home/me/notes */
