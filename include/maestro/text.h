@@ -1,0 +1,27 @@
+/* text: small questions about text that several writers and readers of ours ask. No allocation. */
+#ifndef MAESTRO_TEXT_H
+#define MAESTRO_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TEXT_DOUBLE 32 /* bytes that any double needs, with the NUL */
+
+/* The shortest of %.15g, %.16g and %.17g that reads back to the same double. NaN and infinities become "nan", "inf" and
+ * "-inf". Returns out. */
+char *text_double(char out[TEXT_DOUBLE], double value);
+
+/* Reads one UTF-8 character of at most n bytes: its length in bytes (1 to 4) and its code point, or 0 where the bytes are
+ * not UTF-8 (overlong, surrogate, cut short, n == 0). */
+int text_utf8(const char *bytes, size_t n, uint32_t *code_point);
+
+/* Insertions, deletions, substitutions and swaps of neighbours that turn a into b; texts over 63 bytes count as far. */
+int text_distance(const char *a, const char *b);
+
+/* True where candidate is close enough to what was typed to be offered, and closer than *best (which it lowers). Start with
+ * *best = TEXT_FAR. */
+#define TEXT_FAR 1000
+bool text_suggests(const char *typed, const char *candidate, int *best);
+
+#endif
