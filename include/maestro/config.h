@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CONFIG_TEXT 256
+#define CONFIG_TEXT 1024
 #define CONFIG_LIST 32
 
 enum config_type {
