@@ -22,18 +22,19 @@ struct service_model; /* profile.h */
 
 struct latency_table {
     float bound_ms[LATENCY_BINS]; /* increasing; the last is the time-out */
-    /* Share of the requests that a pod serves at that L and that end within bound_ms; the last is 1. A request whose client
-     * had given up is served all the same, and enters at the time-out; failed[] is their share. */
+    /* Share of the requests ending inside the pod at that L that do so within bound_ms; the last is 1. Requests given up
+     * enter at the time-out; failed[] is their share. Requests turned away at the door are not in here. */
     float cdf[LATENCY_ROWS][LATENCY_BINS];
     float failed[LATENCY_ROWS];
     float mean_ms[LATENCY_ROWS]; /* mean latency of the same, failures at the time-out */
     /* Values on the grid of L; read with latency_interpolate. */
     float throughput[LATENCY_ROWS + 1]; /* requests/s that leave one warm pod, those turned away at the door included */
     float rejected[LATENCY_ROWS + 1];   /* share of them turned away (503: concurrency and backlog are full) */
+    float cpu_cores[LATENCY_ROWS + 1];  /* CPU seconds used per second */
     float settled[LATENCY_ROWS + 1];    /* on the grid of y; see latency_settle */
-    float capacity_rps;                 /* most that one warm pod serves; rejections come on top */
+    float capacity_rps;                 /* most that one warm pod serves; given up and rejected ones come on top */
     float l_limit;                      /* concurrency + backlog limit */
-    float cpu_per_request_s;            /* mean CPU seconds of a served request at speed 1 */
+    float cpu_per_request_s;            /* mean CPU seconds that a request needs at speed 1 */
     float timeout_ms;
 };
 
@@ -90,7 +91,7 @@ static inline float latency_rejected(const struct latency_table *t, float l)
 
 /* One second of the fluid equation, implicit (backward Euler: stable however short the service time) and conserving: the L'
  * with L' + throughput(L') * 1 s = y, where y = L + arrivals in that second. y - L' requests leave in that second, of which
- * the share latency_rejected(L') was turned away and the rest was served (and is counted in row(L')). L' stays under l_limit
+ * the share latency_rejected(L') was turned away and the rest ended inside, served or given up (and is counted in row(L')). L' stays under l_limit
  * by itself: nothing needs to be clamped. */
 static inline float latency_settle(const struct latency_table *t, float y)
 {
