@@ -81,7 +81,7 @@ struct guard_mark {
 struct guard_state {
     struct guard_mark proposals[GUARD_HISTORY]; /* what the policy wanted, for stabilisation */
     struct guard_mark changes[GUARD_HISTORY];   /* executed deltas, for rate and flap budget */
-    int n_proposals, n_changes;                 /* total ever; slot = n % GUARD_HISTORY */
+    int n_proposals, n_changes;                 /* slot of the next = n % GUARD_HISTORY */
 };
 
 struct guard_trace {

@@ -30,7 +30,7 @@ extern const int n_observation_config_keys;
 struct observation_spec {
     int n;                               /* D */
     double period_s;                     /* control period */
-    double window_s;                     /* of the rate behind rps */
+    double window_s;                     /* of counter increase behind rps: rate window minus one scrape interval */
     unsigned char id[OBSERVATION_LIMIT]; /* catalogue row of input i */
 };
 
@@ -65,6 +65,8 @@ struct observation_signal {
 struct observation_state {
     double time_s; /* of the last update */
     int n_updates;
+    int n_loads, n_cpu, n_costs; /* valid values behind the means below */
+    bool over_soft;              /* at the last p95 that was valid or absent */
     struct observation_signal signals[SIGNAL_COUNT];
     double cpu_request_percent;         /* per pod, from pod records; 0: unknown */
     double cpu_slow, rps_slow;          /* paired slow means: their ratio is CPU per request, percent s */
@@ -87,7 +89,7 @@ struct observation_state {
 /* Starts from the target as found. sample may carry pod records: the CPU request is taken from them. */
 void observation_reset(const struct observation_spec *spec, struct observation_state *state,
                        const struct target *target, const struct sample *sample);
-/* Once per control period, with that period's sample. */
+/* Once per control period, with that period's sample; a sample no newer than the last one changes nothing. */
 void observation_update(const struct observation_spec *spec, struct observation_state *state,
                         const struct target *target, const struct sample *sample);
 /* out[D]; as of the last update or reset; free of side effects. */
