@@ -16,6 +16,11 @@ char *text_double(char out[TEXT_DOUBLE], double value);
  * not UTF-8 (overlong, surrogate, cut short, n == 0). */
 int text_utf8(const char *bytes, size_t n, uint32_t *code_point);
 
+/* How the character at bytes (n > 0 left) stands inside a JSON string: itself, or an escape; bytes that are not UTF-8 become
+ * U+FFFD. Returns how many bytes it took; *n_out is the length of out. */
+#define TEXT_ESCAPE 8
+size_t text_json_char(const char *bytes, size_t n, char out[TEXT_ESCAPE], size_t *n_out);
+
 /* Insertions, deletions, substitutions and swaps of neighbours that turn a into b; texts over 63 bytes count as far. */
 int text_distance(const char *a, const char *b);
 

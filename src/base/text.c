@@ -53,6 +53,29 @@ int text_utf8(const char *bytes, size_t n, uint32_t *code_point)
     return length;
 }
 
+size_t text_json_char(const char *bytes, size_t n, char out[TEXT_ESCAPE], size_t *n_out)
+{
+    static const char named[] = "\"\"\\\\\nn\rr\tt\bb\ff"; // a character and what follows its backslash
+    uint32_t code = 0;
+    int length = text_utf8(bytes, n, &code);
+    if (length == 0)
+        code = 0xfffd;
+    *n_out = 0;
+    for (const char *p = named; *p; p += 2)
+        if (code == (unsigned char)*p) {
+            out[0] = '\\';
+            out[1] = p[1];
+            *n_out = 2;
+        }
+    if (*n_out == 0 && (length == 0 || code < 0x20 || code == 0x7f || code == 0x2028 || code == 0x2029))
+        *n_out = (size_t)snprintf(out, TEXT_ESCAPE, "\\u%04x", code & 0xffffu);
+    if (*n_out == 0) {
+        memcpy(out, bytes, (size_t)length);
+        *n_out = (size_t)length;
+    }
+    return length ? (size_t)length : 1;
+}
+
 static int least_of(int a, int b, int c)
 {
     int ab = a < b ? a : b;
