@@ -87,9 +87,9 @@ static void bare_guard(struct control *control)
 static bool open_named(const char *text, struct control *control, struct policy **out, struct err *e)
 {
     char name[NAME_BYTES];
-    const char *settings;
-    struct hpa_config hpa;
-    int replicas;
+    const char *settings = "";
+    struct hpa_config hpa = {0};
+    int replicas = 0;
     if (!split(text, name, &settings, e))
         return false;
     if (strcmp(name, "hpa") == 0)
