@@ -43,6 +43,7 @@ bool json_is_object(const struct json *value);
 bool json_is_array(const struct json *value);
 bool json_is_null(const struct json *value);
 bool json_as_number(const struct json *value, double *out);    /* false: another type */
+bool json_as_flag(const struct json *value, bool *out);        /* false: another type */
 bool json_as_text(const struct json *value, const char **out); /* false: another type */
 
 #endif

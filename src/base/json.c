@@ -288,6 +288,14 @@ bool json_as_number(const struct json *value, double *out)
     return true;
 }
 
+bool json_as_flag(const struct json *value, bool *out)
+{
+    if (!cJSON_IsBool(node(value)))
+        return false;
+    *out = cJSON_IsTrue(node(value));
+    return true;
+}
+
 bool json_as_text(const struct json *value, const char **out)
 {
     if (!cJSON_IsString(node(value)))
@@ -324,11 +332,7 @@ bool json_whole(const struct json *object, const char *key, long long low, long 
 
 bool json_flag(const struct json *object, const char *key, bool *out, struct err *e)
 {
-    const cJSON *value = node(json_find(object, key));
-    if (!cJSON_IsBool(value))
-        return lacks(object, key, "true or false", e);
-    *out = cJSON_IsTrue(value);
-    return true;
+    return json_as_flag(json_find(object, key), out) || lacks(object, key, "true or false", e);
 }
 
 bool json_text(const struct json *object, const char *key, const char **out, struct err *e)
