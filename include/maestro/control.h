@@ -33,8 +33,10 @@ struct control_state {
     struct guard_orders orders;
 };
 
-/* Starts from the target as found. first may carry pod records (then the CPU request is learnt). */
-void control_begin(const struct control *c, struct control_state *s, const struct sample *first);
+/* Starts from the target as found. target: as in force now, NULL: c->target. first may carry pod records (then the CPU
+ * request is learnt). */
+void control_begin(const struct control *c, struct control_state *s, const struct target *target,
+                   const struct sample *first);
 
 /* Looks: one sample into the observation. Not valid spec.replicas: the sample is still taken. */
 MUST_CHECK bool control_observe(const struct control *c, struct control_state *s, struct cluster *cluster,

@@ -10,7 +10,9 @@
 #include <maestro/reward.h>
 #include <maestro/sim.h>
 
-/* Section "env". Features, actions, guard, reward and simulator have sections of their own. */
+enum microservice_judge { JUDGE_MEASURED, JUDGE_TRUE };
+
+/* Section "env". Features, guard, reward and simulator have sections of their own. */
 struct microservice_config {
     int max_steps;   /* episode length */
     double period_s; /* control period, whole seconds */
@@ -18,11 +20,12 @@ struct microservice_config {
     int min_replicas;
     int max_replicas;
     int max_replicas_low;   /* the episode's max is drawn from max_replicas_low..max_replicas; 0: always max_replicas */
-    double latency_soft_ms; /* <= 0: unset; NaN: the service profile's */
+    double latency_soft_ms; /* 0: the service profile's; negative or NaN ("off"): unset */
     double latency_hard_ms;
     bool masks;
     bool end_on_hard; /* preset seed: a hard violation terminates the episode */
     double warm_up_s; /* virtual time before the first observation, so that windows are filled */
+    int judge;        /* enum microservice_judge: reward and cost from measured signals or from the true requests */
 };
 extern const struct config_key microservice_config_keys[];
 extern const int n_microservice_config_keys;

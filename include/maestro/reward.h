@@ -32,10 +32,10 @@ struct reward_terms {
     bool hard;   /* p95 over the hard limit */
 };
 
-/* Remembers the last p95 that was valid or absent; zeroed: none. */
+/* Remembers the last p95 that was valid or absent and the last readable spec.replicas; zeroed: none. */
 struct reward_state {
-    double p95_ms; /* 0 for absent */
-    bool known;
+    double p95_ms;   /* 0 for absent, and before any */
+    double replicas; /* 0 before any */
 };
 
 bool reward_constrained(const struct target *target); /* false: both limits unset, worth a warning */

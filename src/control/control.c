@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-void control_begin(const struct control *c, struct control_state *s, const struct sample *first)
+void control_begin(const struct control *c, struct control_state *s, const struct target *target,
+                   const struct sample *first)
 {
+    struct target in_force = target ? *target : c->target; // target may point into s
     memset(s, 0, sizeof *s);
-    s->target = c->target;
+    s->target = in_force;
     observation_reset(&c->observation, &s->observation, &s->target, first);
     const struct observation_signal *replicas = &s->observation.signals[SIGNAL_REPLICAS];
     guard_reset(&s->guard, first->time_s, replicas->known ? (int)replicas->value : s->target.max_replicas);

@@ -57,13 +57,14 @@ static struct reward_terms terms_of(const struct reward_config *config, const st
 struct reward_terms reward_measured(const struct reward_config *config, struct reward_state *state,
                                     const struct target *target, const struct sample *sample, int delta)
 {
-    const struct reading *p95 = &sample->signals[SIGNAL_P95];
+    const struct reading *p95 = &sample->signals[SIGNAL_P95], *replicas = &sample->signals[SIGNAL_REPLICAS];
     if (p95->validity == VALIDITY_VALID && p95->value >= 0)
-        *state = (struct reward_state){.p95_ms = p95->value, .known = true};
+        state->p95_ms = p95->value;
     else if (p95->validity == VALIDITY_ABSENT)
-        *state = (struct reward_state){.p95_ms = 0, .known = true};
-    struct reward_terms terms =
-        terms_of(config, target, sample->signals[SIGNAL_REPLICAS].value, state->known ? state->p95_ms : 0);
+        state->p95_ms = 0;
+    if (replicas->validity == VALIDITY_VALID && replicas->value >= 0)
+        state->replicas = replicas->value;
+    struct reward_terms terms = terms_of(config, target, state->replicas, state->p95_ms);
     int size = delta < 0 ? -delta : delta;
     terms.reward -= config->change_penalty * size / (target->max_replicas > 0 ? target->max_replicas : 1);
     return terms;

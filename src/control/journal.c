@@ -1,0 +1,163 @@
+/* journal: the file of decisions: append, rotate by size, read back line by line. In: encoded lines; out: files PATH,
+ * PATH.1, ... What stands in a line is journal_encode's and journal_decode's business. */
+#include <maestro/file.h>
+#include <maestro/journal.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct journal {
+    char *path; /* owned */
+    uint64_t limit_bytes;
+    int keep;
+    uint64_t size;
+    bool has_state; /* the present file holds the state record of this writer */
+    struct buf line;
+};
+
+/* A kill may have left half a line: what follows the last newline is cut. */
+static bool cut_torn(const char *path, uint64_t *size, struct err *e)
+{
+    CLEANUP_BUF struct buf text = {0};
+    *size = 0;
+    if (!file_exists(path))
+        return true;
+    if (!file_read(path, BUF_LIMIT - 1, &text, e))
+        return false;
+    size_t n = text.len;
+    while (n && text.bytes[n - 1] != '\n')
+        n--;
+    *size = n;
+    return n == text.len || file_cut(path, n, e);
+}
+
+bool journal_open(const char *path, uint64_t limit_bytes, int keep, struct journal **out, struct err *e)
+{
+    uint64_t size;
+    if (!cut_torn(path, &size, e))
+        return false;
+    struct journal *j = calloc(1, sizeof *j);
+    char *copy = strdup(path);
+    if (!j || !copy) {
+        free(j);
+        free(copy);
+        return err_set(e, ERR_IO, "journal: out of memory");
+    }
+    *j = (struct journal){.path = copy, .limit_bytes = limit_bytes, .keep = keep, .size = size};
+    *out = j;
+    return true;
+}
+
+void journal_close(struct journal *j)
+{
+    if (!j)
+        return;
+    buf_finish(&j->line);
+    free(j->path);
+    free(j);
+}
+
+/* PATH.<n>, or PATH itself for 0. */
+static void numbered(const struct journal *j, int n, struct buf *out)
+{
+    buf_clear(out);
+    buf_text(out, j->path);
+    if (n > 0)
+        buf_printf(out, ".%d", n);
+}
+
+static bool rotate(struct journal *j, struct err *e)
+{
+    CLEANUP_BUF struct buf from = {0}, to = {0};
+    for (int n = j->keep; n > 0; n--) {
+        numbered(j, n - 1, &from);
+        numbered(j, n, &to);
+        if (!buf_ok(&from, e) || !buf_ok(&to, e))
+            return false;
+        if (rename(from.bytes, to.bytes) != 0 && errno != ENOENT)
+            return err_set(e, ERR_IO, "%s: cannot rotate to %s: %s", from.bytes, to.bytes, strerror(errno));
+    }
+    if (j->keep <= 0 && remove(j->path) != 0 && errno != ENOENT)
+        return err_set(e, ERR_IO, "%s: cannot start anew: %s", j->path, strerror(errno));
+    j->size = 0;
+    j->has_state = false;
+    return true;
+}
+
+static bool append(struct journal *j, struct err *e)
+{
+    if (!buf_ok(&j->line, e) || !file_append(j->path, j->line.bytes, j->line.len, e))
+        return false;
+    j->size += j->line.len;
+    return true;
+}
+
+bool journal_turn(struct journal *j, double time_s, const void *state, size_t n_state, struct err *e)
+{
+    if (n_state > JOURNAL_STATE_LIMIT)
+        return err_set(e, ERR_FORMAT, "journal: a state of %zu bytes; at most %d fit", n_state, JOURNAL_STATE_LIMIT);
+    if (j->limit_bytes && j->size >= j->limit_bytes && !rotate(j, e))
+        return false;
+    if (j->has_state)
+        return true;
+    buf_clear(&j->line);
+    journal_encode_state(time_s, state, n_state, &j->line);
+    j->has_state = append(j, e);
+    return j->has_state;
+}
+
+bool journal_write(struct journal *j, const struct journal_record *record, struct err *e)
+{
+    buf_clear(&j->line);
+    journal_encode(record, &j->line);
+    return append(j, e);
+}
+
+struct journal_reader {
+    char *path; /* owned */
+    struct buf text;
+    size_t at;
+    int line;
+};
+
+bool journal_read(const char *path, struct journal_reader **out, struct err *e)
+{
+    struct journal_reader *r = calloc(1, sizeof *r);
+    char *copy = strdup(path);
+    if (!r || !copy || !file_read(path, BUF_LIMIT - 1, &r->text, e)) {
+        bool failed_reading = r && copy;
+        free(copy);
+        journal_reader_close(r);
+        return failed_reading ? false : err_set(e, ERR_IO, "journal: out of memory");
+    }
+    r->path = copy;
+    *out = r;
+    return true;
+}
+
+void journal_reader_close(struct journal_reader *r)
+{
+    if (!r)
+        return;
+    buf_finish(&r->text);
+    free(r->path);
+    free(r);
+}
+
+bool journal_next(struct journal_reader *r, struct journal_line *out, bool *end, struct err *e)
+{
+    const char *line = r->text.bytes ? r->text.bytes + r->at : NULL;
+    const char *stop = line ? memchr(line, '\n', r->text.len - r->at) : NULL;
+    *end = !stop;
+    if (!stop)
+        return false;
+    size_t n = (size_t)(stop - line);
+    r->at += n + 1;
+    r->line++;
+    if (n > JOURNAL_LINE_LIMIT)
+        return err_set(e, ERR_FORMAT, "%s:%d: a line of %zu bytes; at most %d are read", r->path, r->line, n,
+                       JOURNAL_LINE_LIMIT);
+    return journal_decode(line, n, out, e) || err_wrap(e, "%s:%d", r->path, r->line);
+}
