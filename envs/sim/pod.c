@@ -60,7 +60,7 @@ void pod_draw(const struct pod_config *c, struct rng *r, struct pod_request *out
 bool pod_open(struct pod *p, const struct pod_config *config, double now_s, double phase_s, struct err *e)
 {
     assert(config->concurrency >= 1 && config->backlog >= 0 && config->cores > 0.0 && config->cpu_s > 0.0);
-    *p = (struct pod){.config = *config, .now_s = now_s, .speed = 1.0, .place_deadline_s = INFINITY};
+    *p = (struct pod){.config = *config, .now_s = now_s, .speed = 1.0, .place_deadline_s = HUGE_VAL};
     p->limited = config->limit_cores > 0.0 && config->limit_cores < config->cores;
     p->period_end_s = now_s + POD_QUOTA_PERIOD_S - phase_s;
     p->quota_left_s = config->limit_cores * POD_QUOTA_PERIOD_S;
@@ -260,8 +260,8 @@ static void meet_place_deadline(struct pod *p, const struct pod_sink *sink)
 {
     int busy = oldest(p->busy, p->n_busy);
     int wait = oldest(p->waits, p->n_waits);
-    double busy_s = p->n_busy > 0 ? p->busy[busy].request.arrival_s : INFINITY;
-    double wait_s = p->n_waits > 0 ? p->waits[wait].request.arrival_s : INFINITY;
+    double busy_s = p->n_busy > 0 ? p->busy[busy].request.arrival_s : HUGE_VAL;
+    double wait_s = p->n_waits > 0 ? p->waits[wait].request.arrival_s : HUGE_VAL;
     p->place_deadline_s = fmin(busy_s, wait_s) + p->config.timeout_s;
     if (p->place_deadline_s > p->now_s)
         return;
@@ -324,5 +324,5 @@ void pod_clear(struct pod *p, const struct pod_sink *sink)
     for (int i = 0; i < p->n_queue; i++)
         sink->ended(sink->context, &p->queue[(p->queue_first + i) % (p->config.backlog + 1)], p->now_s, POD_LOST);
     p->n_busy = p->n_waits = p->n_queue = 0;
-    p->place_deadline_s = INFINITY;
+    p->place_deadline_s = HUGE_VAL;
 }

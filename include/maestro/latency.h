@@ -21,7 +21,7 @@ struct service_model; /* profile.h */
 #define LATENCY_BINS 80 /* latency bounds per row, log-spaced, the last is the time-out */
 
 struct latency_table {
-    float bound_ms[LATENCY_BINS]; /* increasing; the last is the time-out */
+    float bound_ms[LATENCY_BINS]; /* increasing; the last is the time-out, the last but one just below it */
     /* Share of the requests ending inside the pod at that L that do so within bound_ms; the last is 1. Requests given up
      * enter at the time-out; failed[] is their share. Requests turned away at the door are not in here. */
     float cdf[LATENCY_ROWS][LATENCY_BINS];
@@ -29,7 +29,8 @@ struct latency_table {
     float mean_ms[LATENCY_ROWS]; /* mean latency of the same, failures at the time-out */
     /* Values on the grid of L; read with latency_interpolate. */
     float throughput[LATENCY_ROWS + 1]; /* requests/s that leave one warm pod, those turned away at the door included */
-    float rejected[LATENCY_ROWS + 1];   /* share of them turned away (503: concurrency and backlog are full) */
+    float ended[LATENCY_ROWS + 1];      /* of these the ones that end inside, served or given up; the rest was turned
+                                           away (503: concurrency and backlog are full) */
     float cpu_cores[LATENCY_ROWS + 1];  /* CPU seconds used per second */
     float settled[LATENCY_ROWS + 1];    /* on the grid of y; see latency_settle */
     float capacity_rps;                 /* most that one warm pod serves; given up and rejected ones come on top */
@@ -83,16 +84,18 @@ static inline float latency_throughput(const struct latency_table *t, float l)
     return latency_interpolate(t->throughput, l);
 }
 
-/* Share of the requests leaving such a pod that it never served. 0 well below l_limit. */
+/* Share of the requests leaving such a pod that it never served. Exactly 0 well below l_limit. */
 static inline float latency_rejected(const struct latency_table *t, float l)
 {
-    return latency_interpolate(t->rejected, l);
+    float l0 = 1.0f / (float)(1 << -LATENCY_LOG2_MIN);
+    l = l > l0 ? l : l0;
+    return 1.0f - latency_interpolate(t->ended, l) / latency_interpolate(t->throughput, l);
 }
 
 /* One second of the fluid equation, implicit (backward Euler: stable however short the service time) and conserving: the L'
  * with L' + throughput(L') * 1 s = y, where y = L + arrivals in that second. y - L' requests leave in that second, of which
- * the share latency_rejected(L') was turned away and the rest ended inside, served or given up (and is counted in row(L')). L' stays under l_limit
- * by itself: nothing needs to be clamped. */
+ * the share latency_rejected(L') was turned away and the rest ended inside, served or given up (and is counted in row(L')). L'
+ * stays close to l_limit at most by itself: nothing needs to be clamped. */
 static inline float latency_settle(const struct latency_table *t, float y)
 {
     float inside = latency_interpolate(t->settled, y);
