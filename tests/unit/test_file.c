@@ -1,0 +1,272 @@
+/* Whole files are old or new whatever happens: refused folders, a full disk, SIGKILL in mid-write. */
+#include <maestro/file.h>
+
+#include "suite.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char folder[64];
+
+static const char *at(const char *name)
+{
+    static char paths[4][512];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static void make_folder(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/maestro-test-file-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static int count_entries(void)
+{
+    int n = 0;
+    DIR *d = opendir(folder);
+    ck_assert_ptr_nonnull(d);
+    for (const struct dirent *entry; (entry = readdir(d));)
+        n += entry->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+static void remove_folder(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void write_text(const char *path, const char *text)
+{
+    struct err e = {0};
+    ck_assert_msg(file_write_atomic(path, text, strlen(text), &e), "%s", e.message);
+}
+
+static void expect_text(const char *path, const char *text)
+{
+    struct err e = {0};
+    struct buf out = {0};
+    ck_assert_msg(file_read(path, 1 << 20, &out, &e), "%s", e.message);
+    ck_assert_str_eq(out.bytes, text);
+    buf_finish(&out);
+}
+
+START_TEST(written_files_read_back_and_leave_no_traces)
+{
+    make_folder();
+    write_text(at("a"), "old");
+    write_text(at("a"), "new");
+    expect_text(at("a"), "new");
+    write_text(at("a"), "");
+    expect_text(at("a"), "");
+    ck_assert_int_eq(count_entries(), 1);
+    remove_folder();
+}
+END_TEST
+
+START_TEST(reading_says_what_is_wrong)
+{
+    struct err e = {0};
+    struct buf out = {0};
+    make_folder();
+    ck_assert(!file_read(at("absent"), 10, &out, &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "/absent: cannot open: No such file"));
+    ck_assert_int_eq(e.code, ERR_IO);
+    write_text(at("long"), "12345678901");
+    ck_assert(!file_read(at("long"), 10, &out, &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "larger than 10 bytes"));
+    ck_assert_int_eq(e.code, ERR_FORMAT);
+    ck_assert(!file_read(folder, 10, &out, &e)); // a folder is no file
+    buf_finish(&out);
+    remove_folder();
+}
+END_TEST
+
+START_TEST(append_and_cut)
+{
+    struct err e = {0};
+    uint64_t size = 0;
+    make_folder();
+    ck_assert(file_append(at("log"), "one\n", 4, &e) && file_append(at("log"), "two\ntor", 7, &e));
+    ck_assert(file_size(at("log"), &size, &e));
+    ck_assert_uint_eq(size, 11);
+    ck_assert(file_cut(at("log"), 8, &e));
+    expect_text(at("log"), "one\ntwo\n");
+    ck_assert(!file_cut(at("log"), 9, &e));
+    ck_assert_int_eq(e.code, ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(e.message, "8 bytes long, the checkpoint knows 9"));
+    expect_text(at("log"), "one\ntwo\n");
+    remove_folder();
+}
+END_TEST
+
+START_TEST(folders_with_parents)
+{
+    struct err e = {0};
+    make_folder();
+    ck_assert(file_make_folder(at("a/b/c"), &e) && file_make_folder(at("a/b/c"), &e));
+    ck_assert(file_exists(at("a/b/c")));
+    write_text(at("a/file"), "x");
+    ck_assert(!file_make_folder(at("a/file"), &e));
+    ck_assert(!file_make_folder(at("a/file/b"), &e));
+    ck_assert(!file_make_folder("", &e));
+    remove_folder();
+}
+END_TEST
+
+/* Root writes through permissions: give them up in a child first. */
+static int in_child(int (*body)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        _exit(body());
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFEXITED(status), "the child ended by signal %d", WTERMSIG(status));
+    return WEXITSTATUS(status);
+}
+
+static int write_without_permission(void)
+{
+    struct err e = {0};
+    if (geteuid() == 0 && seteuid(65534) != 0)
+        return 2;
+    if (file_write_atomic(at("kept"), "new", 3, &e) || e.code != ERR_IO)
+        return 3;
+    return strstr(e.message, "/kept: cannot create: Permission denied") ? 0 : 4;
+}
+
+START_TEST(a_read_only_folder_keeps_the_old_file)
+{
+    make_folder();
+    write_text(at("kept"), "old");
+    ck_assert_int_eq(chmod(folder, 0555), 0);
+    ck_assert_int_eq(in_child(write_without_permission), 0);
+    ck_assert_int_eq(chmod(folder, 0755), 0);
+    expect_text(at("kept"), "old");
+    ck_assert_int_eq(count_entries(), 1);
+    remove_folder();
+}
+END_TEST
+
+static char megabyte[1 << 20];
+
+static int write_too_much(void)
+{
+    struct err e = {0};
+    if (file_write_atomic(at("kept"), megabyte, sizeof megabyte, &e) || e.code != ERR_IO)
+        return 3;
+    return strstr(e.message, "/kept: cannot write: ") ? 0 : 4;
+}
+
+static int write_beyond_limit(void)
+{
+    struct rlimit limit = {65536, 65536};
+    signal(SIGXFSZ, SIG_IGN);
+    return setrlimit(RLIMIT_FSIZE, &limit) == 0 ? write_too_much() : 2;
+}
+
+/* The file size limit stops a write half-way, as a full disk does, wherever the test runs. */
+START_TEST(a_write_cut_short_keeps_the_old_file)
+{
+    make_folder();
+    write_text(at("kept"), "old");
+    ck_assert_int_eq(in_child(write_beyond_limit), 0);
+    expect_text(at("kept"), "old");
+    ck_assert_int_eq(count_entries(), 1);
+    remove_folder();
+}
+END_TEST
+
+START_TEST(a_full_disk_keeps_the_old_file)
+{
+    make_folder();
+    if (mount("maestro-test", folder, "tmpfs", 0, "size=128k") != 0) {
+        printf("SKIP a_full_disk_keeps_the_old_file: cannot mount a tmpfs: %s\n", strerror(errno));
+        remove_folder();
+        return;
+    }
+    write_text(at("kept"), "old");
+    int status = in_child(write_too_much);
+    int n = count_entries();
+    expect_text(at("kept"), "old");
+    ck_assert_int_eq(umount(folder), 0);
+    remove_folder();
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(n, 1);
+}
+END_TEST
+
+static void overwrite_forever(void)
+{
+    for (int i = 0;; i++) {
+        memset(megabyte, i % 2 ? 'a' : 'b', sizeof megabyte);
+        if (!file_write_atomic(at("kept"), megabyte, sizeof megabyte, NULL))
+            _exit(1);
+    }
+}
+
+static void expect_whole(void)
+{
+    struct err e = {0};
+    struct buf out = {0};
+    ck_assert_msg(file_read(at("kept"), 2 * sizeof megabyte, &out, &e), "%s", e.message);
+    if (out.len != 3) {
+        ck_assert_uint_eq(out.len, sizeof megabyte);
+        for (size_t i = 1; i < out.len; i++)
+            if (out.bytes[i] != out.bytes[0])
+                ck_abort_msg("byte %zu is of another version", i);
+    }
+    buf_finish(&out);
+}
+
+START_TEST(a_kill_leaves_the_old_file_or_the_new_one)
+{
+    make_folder();
+    write_text(at("kept"), "old");
+    for (int i = 0; i < 20; i++) {
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0)
+            overwrite_forever();
+        struct timespec moment = {.tv_nsec = 700000L + 531000L * i}; // 0.7 to 11 ms: within one write or another
+        nanosleep(&moment, NULL);
+        ck_assert_int_eq(kill(child, SIGKILL), 0);
+        int status = 0;
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        expect_whole();
+    }
+    remove_folder();
+}
+END_TEST
+
+START_TEST(a_path_too_long_is_refused)
+{
+    struct err e = {0};
+    char path[8192];
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    ck_assert(!file_write_atomic(path, "x", 1, &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "path too long"));
+}
+END_TEST
+
+SUITE("file", written_files_read_back_and_leave_no_traces, reading_says_what_is_wrong, append_and_cut,
+      folders_with_parents, a_read_only_folder_keeps_the_old_file, a_write_cut_short_keeps_the_old_file,
+      a_full_disk_keeps_the_old_file, a_kill_leaves_the_old_file_or_the_new_one, a_path_too_long_is_refused)
