@@ -1,0 +1,227 @@
+/* settings: the sections of all layers gathered into one configuration, read in the right order, and made into the
+ * environment that they describe. Knows no verb. */
+#include "settings.h"
+
+#include <maestro/cartpole.h>
+#include <maestro/data.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY(field) offsetof(struct settings_task, field)
+
+static const struct config_key task_keys[] = {
+    {"env", CONFIG_CHOICE, KEY(env), "microservice", 0, 0, NULL, "microservice|cartpole",
+     "The environment: the simulated service, or CartPole-v1 to check the trainer with."},
+    {"profile", CONFIG_STRING, KEY(profile), "web-api", 0, 0, NULL, NULL,
+     "The service that is simulated: a name of envs/NAME.yaml or a path."},
+    {"traces", CONFIG_TEXTS, KEY(traces), "", 0, 0, NULL, NULL,
+     "Recorded loads to train on besides generated ones; FILE#0..0.7 takes the first 70 % of a file."},
+    {"variants", CONFIG_INT, KEY(variants), "32", 1, 256, NULL, NULL,
+     "Randomised variants of the service to train on; 1 keeps to the profile as it is."},
+    {"faults", CONFIG_BOOL, KEY(faults), "off", 0, 0, NULL, NULL,
+     "Random faults at the profile's rates while training."},
+};
+
+static void gather(struct settings *s)
+{
+    const struct config_section own[SETTINGS_OWN_SECTIONS] = {
+        {"task", "What is learnt on.", task_keys, (int)(sizeof task_keys / sizeof *task_keys), &s->task},
+        {"env", "The environment's episodes, limits and actions.", microservice_config_keys, n_microservice_config_keys,
+         &s->env},
+        {"observation", "What the policy sees.", observation_config_keys, n_observation_config_keys, &s->observation},
+        {"guard", "What stands between proposal and cluster.", guard_config_keys, n_guard_config_keys, &s->guard},
+        {"reward", "What is good.", reward_config_keys, n_reward_config_keys, &s->reward},
+        {"slo", "The budget of time over the soft limit.", lagrange_config_keys, lagrange_config_keys_count, &s->slo},
+        {"ppo", "The learner; names as in Stable-Baselines3.", ppo_config_keys, ppo_config_keys_count, &s->ppo},
+        {"train", "The training run.", train_config_keys, train_config_keys_count, &s->train},
+    };
+    memcpy(s->sections, own, sizeof own);
+    int n = profile_sections(&s->profile, s->sections + SETTINGS_OWN_SECTIONS);
+    (void)n;
+}
+
+static bool start(struct settings *s, struct err *e)
+{
+    settings_finish(s);
+    memset(s, 0, sizeof *s);
+    profile_default(&s->profile);
+    gather(s);
+    return config_init(&s->config, s->sections, SETTINGS_SECTIONS, e);
+}
+
+static bool read_named(struct settings *s, const char *folder, const char *name, struct err *e)
+{
+    char file[CONFIG_TEXT + 32];
+    bool path = strchr(name, '/') || strstr(name, ".yaml");
+    snprintf(file, sizeof file, path ? "%s%s" : "%s%s.yaml", path ? "" : folder, name);
+    CLEANUP_BUF struct buf found = {0};
+    return data_path(file, &found, e) && config_file(&s->config, found.bytes, e);
+}
+
+static bool over_profile(struct settings *s, const struct cli *cli, const struct cli_verb *verb, const char *preset,
+                         struct err *e)
+{
+    return read_named(s, "policies/", preset ? preset : "default", e) && cli_configure(cli, verb, &s->config, e);
+}
+
+static void name_profile(struct settings *s)
+{
+    const char *slash = strrchr(s->task.profile, '/');
+    snprintf(s->profile.name, sizeof s->profile.name, "%.63s", slash ? slash + 1 : s->task.profile);
+    char *dot = strrchr(s->profile.name, '.');
+    if (dot && strcmp(dot, ".yaml") == 0)
+        *dot = '\0';
+}
+
+/* Twice: the first pass only tells which profile the others are to be laid over. */
+bool settings_read(struct settings *s, const struct cli *cli, const struct cli_verb *verb, const char *preset,
+                   struct err *e)
+{
+    if (!start(s, e) || !over_profile(s, cli, verb, preset, e))
+        return false;
+    char profile[CONFIG_TEXT];
+    memcpy(profile, s->task.profile, sizeof profile);
+    if (!start(s, e) || !read_named(s, "envs/", profile, e) || !over_profile(s, cli, verb, preset, e))
+        return false;
+    name_profile(s);
+    return profile_check(&s->profile, e);
+}
+
+bool settings_parse(struct settings *s, const char *name, const char *text, size_t n, struct err *e)
+{
+    if (!start(s, e) || !config_text(&s->config, name, text, n, e))
+        return false;
+    name_profile(s);
+    return profile_check(&s->profile, e);
+}
+
+void settings_finish(struct settings *s)
+{
+    if (s)
+        config_finish(&s->config);
+}
+
+/* The samples of t whose times lie within the shares, times counted from the first of them. */
+static bool keep_part(struct trace *t, double from, double to, const char *text, struct err *e)
+{
+    double low = from * trace_span_s(t), high = to * trace_span_s(t);
+    int n = 0;
+    double first = 0, max = 0;
+    for (int i = 0; i < t->n; i++) {
+        if (t->time_s[i] < low || t->time_s[i] > high)
+            continue;
+        if (n == 0)
+            first = t->time_s[i];
+        t->time_s[n] = t->time_s[i] - first;
+        t->value[n] = t->value[i];
+        max = t->value[n] > max ? t->value[n] : max;
+        n++;
+    }
+    if (n < 2)
+        return err_set(e, ERR_USAGE, "%s: that part holds %d samples, at least 2 are needed", text, n);
+    t->n = n;
+    t->max = max;
+    return true;
+}
+
+/* "#FROM..TO" with 0 <= FROM < TO <= 1 */
+static bool read_part(const char *hash, double *from, double *to)
+{
+    char *end = NULL;
+    *from = strtod(hash + 1, &end);
+    if (end == hash + 1 || strncmp(end, "..", 2) != 0)
+        return false;
+    const char *second = end + 2;
+    *to = strtod(second, &end);
+    return end != second && *end == '\0' && *from >= 0 && *from < *to && *to <= 1;
+}
+
+bool settings_trace(const char *text, struct trace *out, struct err *e)
+{
+    double from = 0, to = 1;
+    const char *hash = strrchr(text, '#');
+    if (hash && !read_part(hash, &from, &to))
+        return err_set(e, ERR_USAGE, "%s: a part is FILE#FROM..TO with 0 <= FROM < TO <= 1", text);
+    char file[CONFIG_TEXT];
+    snprintf(file, sizeof file, "%.*s", hash ? (int)(hash - text) : (int)strlen(text), text);
+    CLEANUP_BUF struct buf path = {0};
+    struct trace t;
+    if (!data_path(file, &path, e) || !trace_read(path.bytes, &t, e))
+        return false;
+    if (hash && !keep_part(&t, from, to, text, e)) {
+        trace_finish(&t);
+        return false;
+    }
+    *out = t;
+    return true;
+}
+
+static bool read_traces(const struct settings *s, struct settings_world *w, struct err *e)
+{
+    char list[CONFIG_TEXT];
+    memcpy(list, s->task.traces, sizeof list);
+    char *rest = list;
+    while (*rest) {
+        char *item = rest;
+        size_t length = strcspn(rest, ",");
+        rest += length + (rest[length] == ',');
+        item[length] = '\0';
+        if (w->n_traces == SETTINGS_TRACES)
+            return err_set(e, ERR_USAGE, "task.traces: more than %d files", SETTINGS_TRACES);
+        if (!settings_trace(item, &w->traces[w->n_traces], e))
+            return err_wrap(e, "task.traces");
+        w->n_traces++;
+    }
+    return true;
+}
+
+static bool open_microservice(const struct settings *s, struct settings_world *w, struct err *e)
+{
+    if (!read_traces(s, w, e))
+        return false;
+    const struct sim_config sim = {
+        .profile = &s->profile,
+        .traces = w->traces,
+        .n_traces = w->n_traces,
+        .n_variants = s->task.variants,
+        .n_threads = s->train.threads,
+        .max_replicas = s->env.max_replicas,
+        .latency_soft_ms = s->env.latency_soft_ms > 0 ? s->env.latency_soft_ms : 0,
+        .episode_s = s->env.max_steps * s->env.period_s + s->env.warm_up_s,
+        .faults = s->task.faults,
+        .seed = (uint64_t)s->train.seed,
+    };
+    if (!sim_model_open(&sim, &w->model, e))
+        return false;
+    struct microservice_parts parts = {.config = s->env, .guard = s->guard, .reward = s->reward, .model = w->model};
+    return observation_spec_parse(&parts.observation, s->observation.features, s->env.period_s,
+                                  s->profile.measurement.window_s, e) &&
+           microservice_open(&parts, &w->env, e);
+}
+
+bool settings_world_open(const struct settings *s, struct settings_world *out, struct err *e)
+{
+    memset(out, 0, sizeof *out);
+    if (s->task.env == SETTINGS_CARTPOLE)
+        cartpole_env(&out->env);
+    else if (!open_microservice(s, out, e)) {
+        settings_world_close(out);
+        return false;
+    }
+    out->opened = true;
+    return true;
+}
+
+void settings_world_close(struct settings_world *w)
+{
+    if (!w)
+        return;
+    if (w->opened && w->env.ops->close)
+        w->env.ops->close(&w->env);
+    sim_model_close(w->model);
+    for (int i = 0; i < w->n_traces; i++)
+        trace_finish(&w->traces[i]);
+    memset(w, 0, sizeof *w);
+}
