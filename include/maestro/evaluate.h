@@ -24,14 +24,23 @@
  *   reward_true violation_time violation_requests longest_hard_s replica_hours mean_replicas ups downs
  *   direction_changes_per_hour theta_u theta_o tau_u tau_o instability jitter regret_reward regret_cost
  *   p50_ms p95_ms p99_ms failed_ratio
- * violation_*, theta, tau, instability and regret_cost are percent; jitter is per minute; replica_hours count spec +
+ * p50_ms to p99_ms are over all requests of the run, put together from the quantiles of its periods (log-linear between
+ * them). violation_*, theta, tau, instability and regret_cost are percent; jitter is per minute; replica_hours count spec +
  * terminating pods; regret_reward = bound's reward - own; regret_cost = replica-hours over the bound's, percent.
  * cost_score = the budget bound's replica-hours / own, only where the SLO holds, else empty. The two bounds appear as
  * policies "bound" (kind bound: most reward) and "bound-slo" (fewest replica-hours with the budget kept). */
 #ifndef MAESTRO_EVALUATE_H
 #define MAESTRO_EVALUATE_H
 
+#include <maestro/buf.h>
+#include <maestro/config.h>
+#include <maestro/oracle.h>
+#include <maestro/profile.h>
+#include <maestro/reward.h>
+#include <maestro/stats.h>
+#include <maestro/trace.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 enum evaluate_metric {
     METRIC_REWARD_TRUE,
@@ -57,5 +66,145 @@ enum evaluate_metric {
     METRIC_FAILED_RATIO,
     METRIC_COUNT
 };
+
+extern const char *const evaluate_metrics[METRIC_COUNT];
+
+/* Section "evaluate": the protocol. */
+struct evaluate_config {
+    int windows;      /* per trace, drawn by seed, at real time; short traces are mirrored */
+    int seeds;        /* per window: arrivals, start-up times, imbalance */
+    double window_s;  /* judged */
+    double warm_up_s; /* before it, not judged */
+    double period_s;  /* of the judging grid, whole seconds; must divide the policies' periods */
+    double peak;      /* the window's own peak load over max_replicas x capacity */
+    int min_replicas;
+    int max_replicas;
+    double latency_soft_ms; /* 0: the profile's */
+    double latency_hard_ms;
+    double slo_budget; /* share of periods that may be over soft */
+    double hard_s;     /* longest time over hard with which the SLO still holds */
+    int cluster;       /* 0 fast, 1 exact: the request-level simulator */
+    int threads;       /* 0: all cores; the results are the same */
+    long long seed;
+};
+extern const struct config_key evaluate_config_keys[];
+extern const int n_evaluate_config_keys;
+
+#define EVALUATE_FILES 16
+#define EVALUATE_NAME 96
+
+/* One competitor: a name and one or more texts for registry_open (one trained policy per training seed). */
+struct evaluate_policy {
+    char name[EVALUATE_NAME];
+    int n_files;
+    char text[EVALUATE_FILES][CONFIG_TEXT];
+};
+
+/* "TEXT" or "NAME=TEXT"; a NAME that is already in policies[*n] gets one file more. Commas of a name become spaces. */
+MUST_CHECK bool evaluate_add_policy(struct evaluate_policy *policies, int *n, int limit, const char *text,
+                                    struct err *e);
+
+/* What is compared on what. All borrowed. */
+struct evaluate_plan {
+    const struct evaluate_config *config;
+    const struct service_profile *profile;
+    const struct reward_config *reward;
+    const struct trace *traces;
+    int n_traces;
+    const struct evaluate_policy *policies;
+    int n_policies;
+    bool faults;                                      /* none and then each kind of the list */
+    bool timeline;                                    /* keep the first window of each trace */
+    void (*progress)(void *arg, int done, int total); /* NULL: none; called one at a time, from any thread */
+    void *progress_arg;
+};
+
+struct evaluate_run {
+    double metric[METRIC_COUNT];
+    bool slo_holds;
+};
+
+/* One judged stretch of a trace, the same for all policies. */
+struct evaluate_window {
+    double offset_s;
+    uint64_t seed;
+    double peak_rps;
+    struct oracle_answer bound;
+    double *demand; /* [n_periods] */
+};
+
+struct evaluate_period {
+    double t_s, rps, replicas, ready, starting, terminating, p95_ms, reward_true;
+    bool over_soft;
+};
+
+struct evaluate_result {
+    struct evaluate_plan plan;
+    int n_faults, n_windows, n_periods; /* n_windows = windows x seeds */
+    int n_entrants;                     /* files of all policies, then the two bounds */
+    double soft_ms, hard_ms, capacity_rps;
+    struct evaluate_window *windows;  /* [n_traces][n_windows] */
+    struct evaluate_run *runs;        /* [n_entrants][n_traces][n_faults][n_windows] */
+    struct evaluate_period *timeline; /* [n_policies][n_traces][n_periods] or NULL */
+};
+
+/* Runs everything. ERR_USAGE names what does not fit. The result does not depend on the number of threads. */
+MUST_CHECK bool evaluate_all(const struct evaluate_plan *plan, struct evaluate_result *out, struct err *e);
+void evaluate_finish(struct evaluate_result *r); /* accepts NULL and zeroed */
+
+/* Policies by index: 0..n_policies - 1, then EVALUATE_BOUND and EVALUATE_BOUND_SLO behind them. */
+#define EVALUATE_BOUNDS 2
+const char *evaluate_policy_name(const struct evaluate_result *r, int policy);
+const char *evaluate_policy_kind(const struct evaluate_result *r, int policy);
+int evaluate_policy_files(const struct evaluate_result *r, int policy);
+const char *evaluate_fault_name(int fault); /* 0: "none" */
+const struct evaluate_run *evaluate_run_at(const struct evaluate_result *r, int policy, int file, int trace, int fault,
+                                           int window);
+
+/* A verdict over the windows and files of one policy; trace < 0: over all traces, which weigh the same. */
+struct evaluate_verdict {
+    struct stats_interval metric[METRIC_COUNT]; /* 95 % */
+    bool slo_holds;                             /* on this trace; on all of them */
+    double cost_score;                          /* NaN unless slo_holds */
+    int n_windows;
+};
+MUST_CHECK bool evaluate_verdict(const struct evaluate_result *r, int policy, int trace, int fault,
+                                 struct evaluate_verdict *out, struct err *e);
+
+/* policy's metric less the baseline's, window by window (the baseline's files averaged); trace < 0: all. */
+MUST_CHECK bool evaluate_paired(const struct evaluate_result *r, int policy, int baseline, enum evaluate_metric metric,
+                                int trace, struct stats_interval *out, struct err *e);
+
+/* The winner of a grid of HPA settings. */
+enum evaluate_objective {
+    OBJECTIVE_REWARD, /* most reward_true */
+    OBJECTIVE_SLO,    /* fewest replica-hours that hold the SLO; if none does, least time over soft */
+};
+struct evaluate_tuned {
+    int target_percent;
+    double window_s;
+    bool slo_holds;
+    double reward_true, violation_time, replica_hours;
+};
+#define EVALUATE_TUNE_TARGETS 13 /* 30 to 90 percent, by 5 */
+#define EVALUATE_TUNE_WINDOWS 4  /* 0, 60, 120, 300 s */
+/* plan's policies are ignored. per_trace[n_traces] gets each trace's own winner (NULL: not asked), overall the one over all
+ * of them. */
+MUST_CHECK bool evaluate_tune_hpa(const struct evaluate_plan *plan, enum evaluate_objective objective,
+                                  struct evaluate_tuned *per_trace, struct evaluate_tuned *overall, struct err *e);
+
+/* The table for people: one block a trace, then all of them, then paired differences against baseline (< 0: none). */
+MUST_CHECK bool evaluate_table(const struct evaluate_result *r, int baseline, struct buf *out, struct err *e);
+
+/* A tuned setting to be listed in evaluation.json. */
+struct evaluate_tuned_note {
+    char trace[64]; /* "ALL": over all traces tuned on */
+    char objective[16];
+    struct evaluate_tuned tuned;
+};
+
+/* summary.csv, windows.csv, timeline.csv (where kept) and evaluation.json into folder, which is made. */
+MUST_CHECK bool evaluate_write(const struct evaluate_result *r, int baseline, const struct evaluate_tuned_note *notes,
+                               int n_notes, const char *folder, struct err *e);
 
 #endif

@@ -1,0 +1,367 @@
+/* evaluate: every policy on every window of every trace, on all cores. In: a plan. Out: one row of metrics per run, in an
+ * order that does not depend on threads. Jobs are taken from a counter and write only their own slots; what they need of
+ * chance comes from the window's own seed. Judging one run is judge's, summing up is verdict's, writing is
+ * evaluate_write's. */
+#include <maestro/evaluate.h>
+
+#include <maestro/control.h>
+#include <maestro/fault.h>
+#include <maestro/registry.h>
+#include <maestro/rng.h>
+#include <maestro/sim.h>
+
+#include "jobs.h"
+#include "judge.h"
+#include "trial.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAULTS_PER_WINDOW 8
+
+#define KEY(field) offsetof(struct evaluate_config, field)
+const struct config_key evaluate_config_keys[] = {
+    {"windows", CONFIG_INT, KEY(windows), "20", 1, 10000, NULL, NULL, "Windows drawn from each trace."},
+    {"seeds", CONFIG_INT, KEY(seeds), "1", 1, 1000, NULL, NULL, "Seeds of arrivals and pods per window."},
+    {"window_s", CONFIG_DOUBLE, KEY(window_s), "2h", 60, 604800, "s", NULL, "Judged length of a window."},
+    {"warm_up_s", CONFIG_DOUBLE, KEY(warm_up_s), "300s", 0, 86400, "s", NULL, "Run before each window, not judged."},
+    {"period_s", CONFIG_DOUBLE, KEY(period_s), "15s", 1, 3600, "s", NULL,
+     "Judging grid; policies decide at multiples of it."},
+    {"peak", CONFIG_DOUBLE, KEY(peak), "0.75", 0.01, 10, "ratio", NULL,
+     "A window's own peak load over the capacity of max_replicas pods."},
+    {"min_replicas", CONFIG_INT, KEY(min_replicas), "1", 1, REPLICAS_LIMIT, NULL, NULL, "Fewest replicas."},
+    {"max_replicas", CONFIG_INT, KEY(max_replicas), "20", 1, REPLICAS_LIMIT, NULL, NULL, "Most replicas."},
+    {"latency_soft_ms", CONFIG_DOUBLE, KEY(latency_soft_ms), "0ms", 0, 1e6, "ms", NULL,
+     "Soft limit of p95; 0: the profile's."},
+    {"latency_hard_ms", CONFIG_DOUBLE, KEY(latency_hard_ms), "0ms", 0, 1e6, "ms", NULL,
+     "Hard limit of p95; 0: the profile's."},
+    {"slo_budget", CONFIG_DOUBLE, KEY(slo_budget), "0.01", 0, 1, "ratio", NULL,
+     "Share of periods that may be over soft while the SLO holds."},
+    {"hard_s", CONFIG_DOUBLE, KEY(hard_s), "60s", 0, 86400, "s", NULL,
+     "Longest time over the hard limit while the SLO holds."},
+    {"cluster", CONFIG_CHOICE, KEY(cluster), "fast", 0, 0, NULL, "fast|exact",
+     "The fast simulator or the request-level one."},
+    {"threads", CONFIG_INT, KEY(threads), "0", 0, 256, NULL, NULL, "Threads; 0: one a core. Results do not change."},
+    {"seed", CONFIG_LONG, KEY(seed), "1", 0, 9e15, NULL, NULL, "Seed of windows, arrivals and pods."},
+};
+const int n_evaluate_config_keys = sizeof evaluate_config_keys / sizeof *evaluate_config_keys;
+
+/* What all jobs share. */
+struct evaluation {
+    struct evaluate_result *r;
+    struct sim_model *model;
+    struct judge_rules rules;
+    struct control control; /* of policies that bring none */
+};
+
+bool evaluate_add_policy(struct evaluate_policy *policies, int *n, int limit, const char *text, struct err *e)
+{
+    const char *colon = strchr(text, ':');
+    const char *equals = strchr(text, '=');
+    bool named = equals && (!colon || equals < colon);
+    const char *what = named ? equals + 1 : text;
+    char name[EVALUATE_NAME];
+    snprintf(name, sizeof name, "%.*s", named ? (int)(equals - text) : (int)strlen(text), text);
+    for (char *c = name; *c; c++)
+        if (*c == ',' || *c == '"')
+            *c = ' ';
+    if (strlen(what) >= CONFIG_TEXT)
+        return err_set(e, ERR_USAGE, "policy '%.60s...': longer than %d characters", what, CONFIG_TEXT - 1);
+    if (!name[0] || !registry_check(what, e))
+        return name[0] ? false : err_set(e, ERR_USAGE, "policy '%s': has no name before the '='", text);
+    struct evaluate_policy *p = NULL;
+    for (int i = 0; i < *n && !p; i++)
+        if (strcmp(policies[i].name, name) == 0)
+            p = &policies[i];
+    if (!p && *n == limit)
+        return err_set(e, ERR_USAGE, "policy '%s': at most %d policies", text, limit);
+    if (p && p->n_files == EVALUATE_FILES)
+        return err_set(e, ERR_USAGE, "policy '%s': at most %d files under one name", text, EVALUATE_FILES);
+    if (!p) {
+        p = &policies[(*n)++];
+        *p = (struct evaluate_policy){0};
+        memcpy(p->name, name, sizeof name);
+    }
+    memcpy(p->text[p->n_files++], what, strlen(what) + 1);
+    return true;
+}
+
+/* FNV-1a: a trace's windows depend on its name, not on which others are judged with it. */
+static uint64_t name_stream(const char *name)
+{
+    uint64_t h = 14695981039346656037u;
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 1099511628211u;
+    return h;
+}
+
+static void draw_windows(struct evaluate_result *r, int trace, double peak_rps)
+{
+    const struct evaluate_config *c = r->plan.config;
+    const struct trace *t = &r->plan.traces[trace];
+    double span_s = trace_span_s(t);
+    double room_s = span_s > c->window_s ? span_s - c->window_s : 2.0 * span_s; // mirrored: the whole there and back
+    struct rng rng;
+    rng_init(&rng, (uint64_t)c->seed, name_stream(t->name));
+    for (int w = 0; w < c->windows; w++) {
+        double offset_s = floor(rng_uniform(&rng, 0.0, room_s));
+        for (int s = 0; s < c->seeds; s++) {
+            struct evaluate_window *window = &r->windows[trace * r->n_windows + w * c->seeds + s];
+            uint64_t high = rng_u32(&rng);
+            window->offset_s = offset_s;
+            window->peak_rps = peak_rps;
+            window->seed = high << 32 | rng_u32(&rng);
+        }
+    }
+}
+
+static struct sim_scenario scenario_of(const struct evaluation *v, int trace, int window, int fault)
+{
+    const struct evaluate_config *c = v->r->plan.config;
+    const struct evaluate_window *w = &v->r->windows[trace * v->r->n_windows + window];
+    struct sim_scenario s = {0};
+    load_trace(&s.load, v->r->plan.traces, trace, w->offset_s, c->window_s, w->peak_rps);
+    s.load.start_s -= c->warm_up_s;
+    double rate_rps = load_at(&s.load, v->r->plan.traces, 0.0);
+    int needed = sim_required_replicas(v->model, 0, rate_rps);
+    s.replicas = needed < c->min_replicas ? c->min_replicas : needed > c->max_replicas ? c->max_replicas : needed;
+    if (fault == 0)
+        return s;
+    struct rng rng;
+    rng_init(&rng, w->seed, (uint64_t)fault);
+    for (; s.n_faults < FAULTS_PER_WINDOW; s.n_faults++) {
+        double share = (s.n_faults + rng_double(&rng)) / FAULTS_PER_WINDOW;
+        s.faults[s.n_faults] = (struct sim_fault){.kind = fault - 1, .start_s = c->warm_up_s + share * c->window_s};
+    }
+    return s;
+}
+
+/* Job: the bounds and the demand curve of one window. */
+static bool solve_window(void *arg, int job, struct err *e)
+{
+    struct evaluation *v = arg;
+    struct evaluate_result *r = v->r;
+    const struct evaluate_config *c = r->plan.config;
+    struct evaluate_window *w = &r->windows[job];
+    struct sim_scenario scenario = scenario_of(v, job / r->n_windows, job % r->n_windows, 0);
+    int n_warm_s = (int)lround(c->warm_up_s);
+    int n_s = n_warm_s + r->n_periods * (int)lround(c->period_s);
+    size_t bytes = (sim_state_bytes() + 63) / 64 * 64;
+    float *arrivals = calloc((size_t)n_s, sizeof *arrivals);
+    struct sim_state *state = aligned_alloc(64, bytes);
+    bool done = arrivals && state;
+    if (!done)
+        (void)err_set(e, ERR_IO, "evaluate: out of memory");
+    if (done) {
+        memset(state, 0, bytes);
+        sim_begin(v->model, state, &scenario, w->seed, 0);
+        struct oracle_question q = {.model = v->model,
+                                    .arrivals = arrivals + n_warm_s,
+                                    .n_periods = r->n_periods,
+                                    .period_s = (int)lround(c->period_s),
+                                    .target = &v->rules.target,
+                                    .reward = r->plan.reward,
+                                    .budget = c->slo_budget};
+        done = sim_arrivals(v->model, state, n_s, arrivals, e) && oracle_solve(&q, &w->bound, w->demand, e);
+    }
+    free(arrivals);
+    free(state);
+    return done;
+}
+
+/* A run's place in its grid. */
+struct place {
+    int entrant, trace, fault, window;
+};
+
+static struct place place_of(const struct evaluate_result *r, int job)
+{
+    struct place p;
+    p.window = job % r->n_windows;
+    p.fault = job / r->n_windows % r->n_faults;
+    p.trace = job / r->n_windows / r->n_faults % r->plan.n_traces;
+    p.entrant = job / r->n_windows / r->n_faults / r->plan.n_traces;
+    return p;
+}
+
+static const char *text_of(const struct evaluate_result *r, int entrant, int *policy, int *file)
+{
+    *policy = 0;
+    *file = entrant;
+    while (*file >= r->plan.policies[*policy].n_files)
+        *file -= r->plan.policies[(*policy)++].n_files;
+    return r->plan.policies[*policy].text[*file];
+}
+
+/* Job: one policy on one window. */
+static bool run_one(void *arg, int job, struct err *e)
+{
+    struct evaluation *v = arg;
+    struct evaluate_result *r = v->r;
+    struct place at = place_of(r, job);
+    struct sim_scenario scenario = scenario_of(v, at.trace, at.window, at.fault);
+    int policy, file;
+    struct trial trial = {.policy = text_of(r, at.entrant, &policy, &file),
+                          .model = v->model,
+                          .scenario = &scenario,
+                          .control = &v->control,
+                          .rules = &v->rules,
+                          .window = &r->windows[at.trace * r->n_windows + at.window],
+                          .warm_up_s = r->plan.config->warm_up_s,
+                          .n_periods = r->n_periods,
+                          .exact = r->plan.config->cluster == 1};
+    bool shown = r->timeline && file == 0 && at.fault == 0 && at.window == 0;
+    size_t row = (size_t)(policy * r->plan.n_traces + at.trace) * (size_t)r->n_periods;
+    return trial_run(&trial, &r->runs[job], shown ? r->timeline + row : NULL, e) ||
+           err_wrap(e, "%s on %s", trial.policy, r->plan.traces[at.trace].name);
+}
+
+static void put_bound(const struct evaluate_window *w, const struct oracle_plan *plan, double hours,
+                      struct evaluate_run *out)
+{
+    for (int m = 0; m < METRIC_COUNT; m++)
+        out->metric[m] = (double)NAN;
+    out->metric[METRIC_REWARD_TRUE] = plan->reward_mean;
+    out->metric[METRIC_VIOLATION_TIME] = 100.0 * plan->over_soft;
+    out->metric[METRIC_REPLICA_HOURS] = plan->pods_mean * hours;
+    out->metric[METRIC_MEAN_REPLICAS] = plan->pods_mean;
+    out->metric[METRIC_REGRET_REWARD] = w->bound.reward.reward_mean - plan->reward_mean;
+    out->metric[METRIC_REGRET_COST] = 100.0 * (plan->pods_mean / w->bound.budget.pods_mean - 1.0);
+    out->slo_holds = plan == &w->bound.budget && plan->possible;
+}
+
+static void put_bounds(struct evaluate_result *r)
+{
+    int n_trials = (r->n_entrants - EVALUATE_BOUNDS) * r->plan.n_traces * r->n_faults * r->n_windows;
+    double hours = r->n_periods * r->plan.config->period_s / 3600.0;
+    for (int i = 0; i < EVALUATE_BOUNDS * r->plan.n_traces * r->n_faults * r->n_windows; i++) {
+        struct place at = place_of(r, i);
+        const struct evaluate_window *w = &r->windows[at.trace * r->n_windows + at.window];
+        put_bound(w, at.entrant == 0 ? &w->bound.reward : &w->bound.budget, hours, &r->runs[n_trials + i]);
+    }
+}
+
+static bool check_plan(const struct evaluate_plan *plan, struct err *e)
+{
+    const struct evaluate_config *c = plan->config;
+    double periods = c->window_s / c->period_s;
+    double warm = c->warm_up_s / c->period_s;
+    if (plan->n_policies < 1 || plan->n_traces < 1)
+        return err_set(e, ERR_USAGE, "evaluate: needs at least one policy and one trace");
+    if (c->min_replicas > c->max_replicas)
+        return err_set(e, ERR_USAGE, "evaluate.min_replicas: %d is more than max_replicas, %d", c->min_replicas,
+                       c->max_replicas);
+    if (floor(c->period_s) < c->period_s)
+        return err_set(e, ERR_USAGE, "evaluate.period_s: %g is not a whole number of seconds", c->period_s);
+    if (floor(periods) < periods || periods < 1.0)
+        return err_set(e, ERR_USAGE, "evaluate.window_s: %g is not a multiple of period_s, %g", c->window_s,
+                       c->period_s);
+    if (floor(warm) < warm)
+        return err_set(e, ERR_USAGE, "evaluate.warm_up_s: %g is not a multiple of period_s, %g", c->warm_up_s,
+                       c->period_s);
+    return true;
+}
+
+static bool prepare(struct evaluation *v, const struct evaluate_plan *plan, struct err *e)
+{
+    const struct evaluate_config *c = plan->config;
+    const struct service_profile *profile = plan->profile;
+    struct evaluate_result *r = v->r;
+    r->soft_ms = c->latency_soft_ms > 0.0 ? c->latency_soft_ms : profile->service.latency_soft_ms;
+    r->hard_ms = c->latency_hard_ms > 0.0 ? c->latency_hard_ms : profile->service.latency_hard_ms;
+    v->rules = (struct judge_rules){
+        .reward = plan->reward, .period_s = c->period_s, .slo_budget = c->slo_budget, .hard_s = c->hard_s};
+    v->rules.target = (struct target){.min_replicas = c->min_replicas,
+                                      .max_replicas = c->max_replicas,
+                                      .latency_soft_ms = r->soft_ms,
+                                      .latency_hard_ms = r->hard_ms};
+    snprintf(v->rules.target.name, sizeof v->rules.target.name, "%s", profile->name);
+    v->control = (struct control){.actions = {3, {-1, 0, 1}},
+                                  .guard = {.enabled = true},
+                                  .target = v->rules.target,
+                                  .period_s = c->period_s,
+                                  .masks = true};
+    struct sim_config sim = {.profile = profile,
+                             .traces = plan->traces,
+                             .n_traces = plan->n_traces,
+                             .n_variants = 1,
+                             .n_threads = c->threads,
+                             .max_replicas = c->max_replicas,
+                             .latency_soft_ms = r->soft_ms,
+                             .episode_s = c->warm_up_s + c->window_s,
+                             .seed = (uint64_t)c->seed};
+    return observation_spec_parse(&v->control.observation, "raw5", c->period_s, profile->measurement.window_s, e) &&
+           sim_model_open(&sim, &v->model, e);
+}
+
+static bool allocate(struct evaluate_result *r, struct err *e)
+{
+    size_t n_traces = (size_t)r->plan.n_traces;
+    size_t n_windows = n_traces * (size_t)r->n_windows;
+    size_t n_rows = (size_t)r->plan.n_policies * n_traces * (size_t)r->n_periods;
+    r->windows = calloc(n_windows, sizeof *r->windows);
+    r->runs = calloc((size_t)r->n_entrants * n_windows * (size_t)r->n_faults, sizeof *r->runs);
+    r->timeline = r->plan.timeline ? calloc(n_rows, sizeof *r->timeline) : NULL;
+    bool done = r->windows && r->runs && (r->timeline || !r->plan.timeline);
+    for (size_t i = 0; done && i < n_windows; i++)
+        done = (r->windows[i].demand = calloc((size_t)r->n_periods, sizeof(double))) != NULL;
+    return done || err_set(e, ERR_IO, "evaluate: out of memory");
+}
+
+static bool run_all(struct evaluation *v, struct err *e)
+{
+    struct evaluate_result *r = v->r;
+    const struct evaluate_plan *plan = &r->plan;
+    r->capacity_rps = sim_capacity_rps(v->model, 0);
+    double peak_rps = plan->config->peak * plan->config->max_replicas * r->capacity_rps;
+    for (int t = 0; t < plan->n_traces; t++)
+        draw_windows(r, t, peak_rps);
+    struct jobs bounds = {
+        .n = plan->n_traces * r->n_windows, .n_threads = plan->config->threads, .run = solve_window, .arg = v};
+    struct jobs trials = {.n = (r->n_entrants - EVALUATE_BOUNDS) * plan->n_traces * r->n_faults * r->n_windows,
+                          .n_threads = plan->config->threads,
+                          .run = run_one,
+                          .arg = v,
+                          .progress = plan->progress,
+                          .progress_arg = plan->progress_arg};
+    if (!jobs_run(&bounds, e) || !jobs_run(&trials, e))
+        return false;
+    put_bounds(r);
+    return true;
+}
+
+bool evaluate_all(const struct evaluate_plan *plan, struct evaluate_result *out, struct err *e)
+{
+    if (!check_plan(plan, e))
+        return false;
+    struct evaluate_result r = {.plan = *plan, .n_entrants = EVALUATE_BOUNDS};
+    struct evaluation v = {.r = &r};
+    for (int p = 0; p < plan->n_policies; p++)
+        r.n_entrants += plan->policies[p].n_files;
+    r.n_faults = plan->faults ? 1 + FAULT_KINDS : 1;
+    r.n_windows = plan->config->windows * plan->config->seeds;
+    r.n_periods = (int)lround(plan->config->window_s / plan->config->period_s);
+    bool done = prepare(&v, plan, e) && allocate(&r, e) && run_all(&v, e);
+    sim_model_close(v.model);
+    if (done)
+        *out = r;
+    else
+        evaluate_finish(&r);
+    return done;
+}
+
+void evaluate_finish(struct evaluate_result *r)
+{
+    if (!r)
+        return;
+    for (int i = 0; r->windows && i < r->plan.n_traces * r->n_windows; i++)
+        free(r->windows[i].demand);
+    free(r->windows);
+    free(r->runs);
+    free(r->timeline);
+    r->windows = NULL;
+    r->runs = NULL;
+    r->timeline = NULL;
+}

@@ -1,0 +1,110 @@
+/* trial: one policy runs one window of load through the one control loop, and is judged on the common grid. In: a policy's
+ * text, a scenario, rules. Out: metrics, and rows for the timeline. Owns the simulator state of the run. */
+#include "trial.h"
+
+#include <maestro/registry.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where a run's cluster lives, whichever simulator it is. */
+struct world {
+    struct sim sim;
+    struct sim_state *state;
+    struct policy *policy;
+    struct control control;
+    struct control_state loop_state;
+    struct journal_record record;
+    double *supply; /* [n_periods] */
+};
+
+static bool world_open(struct world *w, const struct trial *t, struct err *e)
+{
+    size_t bytes = (sim_state_bytes() + 63) / 64 * 64;
+    w->control = *t->control;
+    if (!registry_open(t->policy, &w->control, &w->policy, e))
+        return false;
+    w->state = aligned_alloc(64, bytes);
+    w->supply = calloc((size_t)t->n_periods, sizeof *w->supply);
+    if (!w->state || !w->supply)
+        return err_set(e, ERR_IO, "evaluate: out of memory");
+    memset(w->state, 0, bytes);
+    sim_begin(t->model, w->state, t->scenario, t->window->seed, 0);
+    sim_bind(&w->sim, t->model, w->state);
+    return true;
+}
+
+static void world_close(struct world *w)
+{
+    if (w->policy)
+        policy_close(w->policy);
+    free(w->state);
+    free(w->supply);
+    free(w);
+}
+
+/* Grid steps between two decisions. */
+static bool ticks_of(const struct world *w, const struct trial *t, int *out, struct err *e)
+{
+    double period_s = w->policy->sync_s > 0.0 ? w->policy->sync_s : w->control.period_s;
+    double steps = period_s / t->rules->period_s;
+    if (steps < 1.0 || fabs(steps - round(steps)) > 1e-9)
+        return err_set(e, ERR_USAGE,
+                       "evaluate.period_s: the judging grid of %g s does not divide the %g s at which %s decides",
+                       t->rules->period_s, period_s, t->policy);
+    *out = (int)round(steps);
+    return true;
+}
+
+static bool tick(struct world *w, struct judge *judge, bool judged, struct err *e)
+{
+    struct control_loop loop = {&w->control, &w->loop_state, &w->sim.cluster, w->policy, NULL};
+    if (!control_tick(&loop, &w->record, e))
+        return false;
+    if (judged && w->record.written)
+        judge_change(judge, w->record.guard.from, w->record.guard.replicas);
+    return true;
+}
+
+static bool run(struct world *w, const struct trial *t, struct judge *judge, struct evaluate_period *rows,
+                struct err *e)
+{
+    struct cluster *cluster = &w->sim.cluster;
+    struct sample first;
+    struct sim_truth truth;
+    int n_warm = (int)lround(t->warm_up_s / t->rules->period_s);
+    int every;
+    if (!ticks_of(w, t, &every, e) || !cluster_sample(cluster, true, &first, e))
+        return false;
+    control_begin(&w->control, &w->loop_state, &first);
+    policy_reset(w->policy, t->window->seed, &first);
+    for (int i = 0; i < n_warm + t->n_periods; i++) {
+        bool judged = i >= n_warm;
+        if (i % every == 0 && !tick(w, judge, judged, e))
+            return false;
+        if (!cluster_advance(cluster, t->rules->period_s, e))
+            return false;
+        sim_truth_take(&w->sim, &truth);
+        if (judged)
+            judge_period(judge, &truth, rows ? &rows[i - n_warm] : NULL);
+    }
+    return true;
+}
+
+bool trial_run(const struct trial *t, struct evaluate_run *out, struct evaluate_period *rows, struct err *e)
+{
+    struct world *w = calloc(1, sizeof *w);
+    if (!w)
+        return err_set(e, ERR_IO, "evaluate: out of memory");
+    struct judge judge;
+    bool done = world_open(w, t, e);
+    if (done) {
+        judge_begin(&judge, t->rules, w->supply);
+        done = run(w, t, &judge, rows, e);
+    }
+    if (done)
+        judge_end(&judge, t->window, out);
+    world_close(w);
+    return done;
+}
