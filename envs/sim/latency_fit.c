@@ -229,15 +229,9 @@ static void fit_throughput(const struct latency_points *points, struct latency_t
         out->ended[row] = (float)ended;
         if (row <= full && ended >= x)
             out->ended[row] = out->throughput[row];
+        out->rejected[row] = 1.0f - out->ended[row] / out->throughput[row];
         out->cpu_cores[row] = (float)(fmin(ended, points->capacity_rps) * points->config.cpu_s);
     }
-}
-
-/* The L' with L' + throughput(L') = y for every y of the grid. */
-static void fit_settled(struct latency_table *out)
-{
-    for (int row = 0; row <= LATENCY_ROWS; row++)
-        out->settled[row] = latency_settle_at(out, latency_row_l(row), 1.0f);
 }
 
 /* A request's way through a pod that has held l for a while, l beyond the measured loads: it waits its turn until the
@@ -362,9 +356,8 @@ static void fit_rows(const struct latency_points *points, uint64_t seed, struct 
     struct row last = {0};
     draw_samples(&points->config, seed, &samples);
     for (int row = 0; row < LATENCY_ROWS; row++) {
-        double l = 0.5 * (double)(latency_row_l(row) + latency_row_l(row + 1));
+        double l = fmin((double)latency_row_l(row), (double)out->l_limit);
         struct row r;
-        l = fmin(l, (double)out->l_limit);
         if (l <= points->at[points->n - 1].l)
             row_between(points, l, &r);
         else
@@ -396,7 +389,6 @@ void latency_fit(struct latency_points *points, uint64_t seed, struct latency_ta
     out->cpu_per_request_s = (float)points->config.cpu_s;
     out->timeout_ms = (float)(points->config.timeout_s * 1000.0);
     fit_throughput(points, out);
-    fit_settled(out);
     fit_bounds(points, out);
     fit_rows(points, seed, out);
 }

@@ -17,6 +17,8 @@ struct service_model; /* profile.h */
 #define LATENCY_OCTAVE_ROWS 8 /* rows per octave of L */
 #define LATENCY_LOG2_MIN (-8) /* row 0 starts at L = 2^-8 and stands for everything below */
 #define LATENCY_LOG2_MAX 14   /* the last row stands for everything above 2^14 */
+/* Rows stand for the L at their lower edge. Between two, count requests in either, in proportion (a regular dither over
+ * seconds does it: row of L's bits plus 1/8, 3/8, 5/8, 7/8 of a row in turn); always taking the lower one biases by 6 %. */
 #define LATENCY_ROWS ((LATENCY_LOG2_MAX - LATENCY_LOG2_MIN) * LATENCY_OCTAVE_ROWS)
 #define LATENCY_BINS 80 /* latency bounds per row, log-spaced, the last is the time-out */
 
@@ -31,8 +33,8 @@ struct latency_table {
     float throughput[LATENCY_ROWS + 1]; /* requests/s that leave one warm pod, those turned away at the door included */
     float ended[LATENCY_ROWS + 1];      /* of these the ones that end inside, served or given up; the rest was turned
                                            away (503: concurrency and backlog are full) */
+    float rejected[LATENCY_ROWS + 1];   /* 1 - ended / throughput, exactly 0 where nobody is turned away */
     float cpu_cores[LATENCY_ROWS + 1];  /* CPU seconds used per second */
-    float settled[LATENCY_ROWS + 1];    /* on the grid of y; see latency_settle */
     float capacity_rps;                 /* most that one warm pod serves; given up and rejected ones come on top */
     float l_limit;                      /* concurrency + backlog limit */
     float cpu_per_request_s;            /* mean CPU seconds that a request needs at speed 1 */
@@ -60,7 +62,7 @@ static inline float latency_position(float l)
     return p > (float)LATENCY_ROWS ? (float)LATENCY_ROWS : p;
 }
 
-/* The row that counts requests ending at this L (L >= 0). */
+/* The row at or below this L (L >= 0). */
 static inline int latency_row(float l)
 {
     int row = (int)latency_position(l);
@@ -92,18 +94,10 @@ static inline float latency_rejected(const struct latency_table *t, float l)
     return 1.0f - latency_interpolate(t->ended, l) / latency_interpolate(t->throughput, l);
 }
 
-/* One second of the fluid equation, implicit (backward Euler: stable however short the service time) and conserving: the L'
- * with L' + throughput(L') * 1 s = y, where y = L + arrivals in that second. y - L' requests leave in that second, of which
- * the share latency_rejected(L') was turned away and the rest ended inside, served or given up (and is counted in row(L')). L'
- * stays close to l_limit at most by itself: nothing needs to be clamped. */
-static inline float latency_settle(const struct latency_table *t, float y)
-{
-    float inside = latency_interpolate(t->settled, y);
-    float top = t->settled[LATENCY_ROWS];
-    return inside < top ? inside : top;
-}
-
-/* The same for a pod at another speed (warm-up, CPU stolen): L' + speed * throughput(L') * 1 s = y. Ten times slower. */
+/* One second of the fluid equation at a speed (1: warm; less: warm-up, CPU stolen), implicit (backward Euler: stable however
+ * short the service time) and conserving: the L' with L' + speed * throughput(L') * 1 s = y, where y = L + arrivals in that
+ * second. y - L' requests leave in that second, of which the share latency_rejected(L') was turned away and the rest ended
+ * inside, served or given up. L' stays close to l_limit at most by itself: nothing needs to be clamped. */
 float latency_settle_at(const struct latency_table *t, float y, float speed);
 
 /* The row whose latencies describe a pod at L that runs at another speed: mean latency of row(L) over speed. */
