@@ -1,0 +1,18 @@
+/* verdict: what an evaluation says, in five lines. */
+#ifndef MAESTRO_VERDICT_H
+#define MAESTRO_VERDICT_H
+
+#include <maestro/evaluation.h>
+
+#define VERDICT_LINES 5
+
+struct verdict {
+    char topic[VERDICT_LINES][16]; /* SLO, Cost, Reward, Bound, Verdict */
+    char text[VERDICT_LINES][320];
+    bool better; /* the SLO holds wherever the baseline holds it, at fewer replica-hours */
+};
+
+/* Says so where a figure is missing. */
+void verdict_make(const struct evaluation *v, struct verdict *out);
+
+#endif

@@ -1,0 +1,178 @@
+/* verdict: five sentences about the trained policy against the HPA's rule. In: a summary of an evaluation. Out: text. Never
+ * rounds in anybody's favour and names what is missing. */
+#include <maestro/verdict.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct sides {
+    const char *subject;
+    const char *baseline;
+    long subject_row, baseline_row; /* over all traces */
+};
+
+static void say(struct verdict *out, int line, const char *topic, const char *text)
+{
+    snprintf(out->topic[line], sizeof out->topic[line], "%s", topic);
+    snprintf(out->text[line], sizeof out->text[line], "%s", text);
+}
+
+/* Traces on which the policy keeps the SLO. */
+static int traces_held(const struct evaluation *v, const char *policy)
+{
+    int held = 0;
+    for (int i = 0; i < v->n_traces; i++)
+        held += evaluation_slo_holds(v, evaluation_row(v, policy, v->traces[i], NULL));
+    return held;
+}
+
+/* Traces on which the baseline keeps the SLO and the subject does not. */
+static int traces_lost(const struct evaluation *v, const struct sides *s)
+{
+    int lost = 0;
+    for (int i = 0; i < v->n_traces; i++) {
+        bool baseline = evaluation_slo_holds(v, evaluation_row(v, s->baseline, v->traces[i], NULL));
+        bool subject = evaluation_slo_holds(v, evaluation_row(v, s->subject, v->traces[i], NULL));
+        lost += baseline && !subject;
+    }
+    return lost;
+}
+
+static void say_slo(const struct evaluation *v, const struct sides *s, struct verdict *out)
+{
+    char text[320];
+    snprintf(
+        text, sizeof text,
+        "%s holds it on %d of %d traces (p95 over the soft limit in %.2f %% of the time); %s on %d of %d (%.2f %%).",
+        s->subject, traces_held(v, s->subject), v->n_traces, evaluation_value(v, s->subject_row, "violation_time"),
+        s->baseline, traces_held(v, s->baseline), v->n_traces, evaluation_value(v, s->baseline_row, "violation_time"));
+    say(out, 0, "SLO", text);
+}
+
+/* The tuned HPA with the fewest replica-hours, -1 if there is none. */
+static int tuned_baseline(const struct evaluation *v)
+{
+    for (int i = 0; i < v->n_policies; i++) {
+        if (strcmp(v->kinds[i], "hpa") == 0 && strstr(v->policies[i], "tuned"))
+            return i;
+    }
+    return -1;
+}
+
+static void say_cost(const struct evaluation *v, const struct sides *s, struct verdict *out)
+{
+    char text[320];
+    double own = evaluation_value(v, s->subject_row, "replica_hours");
+    double other = evaluation_value(v, s->baseline_row, "replica_hours");
+    double percent = 100 * (own / other - 1);
+    int n = snprintf(text, sizeof text, "%.1f replica-hours against %.1f of %s (%.1f %% %s)", own, other, s->baseline,
+                     fabs(percent), percent < 0 ? "fewer" : "more");
+    int tuned = tuned_baseline(v);
+    if (tuned >= 0 && tuned != v->baseline && n > 0 && (size_t)n < sizeof text) {
+        long row = evaluation_row(v, v->policies[tuned], "ALL", NULL);
+        snprintf(text + n, sizeof text - (size_t)n, "; %s needs %.1f.", v->policies[tuned],
+                 evaluation_value(v, row, "replica_hours"));
+    }
+    say(out, 1, "Cost", text);
+}
+
+static bool text_is(const struct json *object, const char *key, const char *wanted)
+{
+    const char *text;
+    return json_as_text(json_find(object, key), &text) && strcmp(text, wanted) == 0;
+}
+
+/* mean, low, high of the paired difference in reward_true over all traces; false if it is not there. */
+static bool paired_reward(const struct evaluation *v, const struct sides *s, double out[3])
+{
+    static const char *const names[3] = {"mean", "low", "high"};
+    const struct json *paired = v->detail.root ? json_find(v->detail.root, "paired") : NULL;
+    for (const struct json *p = paired ? json_first(paired) : NULL; p; p = json_next(p)) {
+        if (!text_is(p, "policy", s->subject) || !text_is(p, "baseline", s->baseline) || !text_is(p, "trace", "ALL") ||
+            !text_is(p, "metric", "reward_true"))
+            continue;
+        bool found = true;
+        for (int i = 0; i < 3; i++)
+            found = found && json_as_number(json_find(p, names[i]), &out[i]);
+        return found;
+    }
+    return false;
+}
+
+static void say_reward(const struct evaluation *v, const struct sides *s, struct verdict *out)
+{
+    char text[320];
+    double paired[3];
+    int n = snprintf(text, sizeof text, "%.4f against %.4f of %s", evaluation_value(v, s->subject_row, "reward_true"),
+                     evaluation_value(v, s->baseline_row, "reward_true"), s->baseline);
+    if (n < 0 || (size_t)n >= sizeof text)
+        n = 0;
+    if (paired_reward(v, s, paired))
+        snprintf(text + n, sizeof text - (size_t)n, "; paired difference %+.4f (95 %%: %+.4f to %+.4f), %s.", paired[0],
+                 paired[1], paired[2],
+                 paired[1] > 0   ? "a gain"
+                 : paired[2] < 0 ? "a loss"
+                                 : "no proven difference");
+    else
+        snprintf(text + n, sizeof text - (size_t)n, ".");
+    say(out, 2, "Reward", text);
+}
+
+static void say_bound(const struct evaluation *v, const struct sides *s, struct verdict *out)
+{
+    char text[320];
+    double bound = evaluation_value(v, evaluation_row(v, "bound-slo", "ALL", NULL), "replica_hours");
+    if (!(bound > 0)) {
+        say(out, 3, "Bound", "not computed in this evaluation.");
+        return;
+    }
+    snprintf(
+        text, sizeof text,
+        "nothing that keeps the budget could need fewer than %.1f replica-hours; %s needs %.1f %% more, %s %.1f %%.",
+        bound, s->subject, 100 * (evaluation_value(v, s->subject_row, "replica_hours") / bound - 1), s->baseline,
+        100 * (evaluation_value(v, s->baseline_row, "replica_hours") / bound - 1));
+    say(out, 3, "Bound", text);
+}
+
+static void conclude(const struct evaluation *v, const struct sides *s, struct verdict *out)
+{
+    char text[320];
+    double paired[3];
+    int lost = traces_lost(v, s);
+    bool cheaper =
+        evaluation_value(v, s->subject_row, "replica_hours") < evaluation_value(v, s->baseline_row, "replica_hours");
+    bool gains = paired_reward(v, s, paired) && paired[1] > 0;
+    out->better = lost == 0 && cheaper;
+    if (out->better)
+        snprintf(text, sizeof text, "%s is better: it holds the SLO wherever %s does, with fewer replica-hours%s.",
+                 s->subject, s->baseline, gains ? " and more reward" : "");
+    else if (lost > 0)
+        snprintf(text, sizeof text, "%s is not better: it misses the SLO on %d of %d traces where %s holds it%s.",
+                 s->subject, lost, v->n_traces, s->baseline, gains ? ", though its reward is higher" : "");
+    else
+        snprintf(text, sizeof text,
+                 "%s is not better: it holds the SLO wherever %s does, but at no fewer replica-hours%s.", s->subject,
+                 s->baseline, gains ? ", though with more reward" : "");
+    say(out, 4, "Verdict", text);
+}
+
+void verdict_make(const struct evaluation *v, struct verdict *out)
+{
+    static const char *const topics[VERDICT_LINES] = {"SLO", "Cost", "Reward", "Bound", "Verdict"};
+    *out = (struct verdict){0};
+    if (v->subject < 0 || v->baseline < 0) {
+        for (int i = 0; i < VERDICT_LINES; i++)
+            say(out, i, topics[i],
+                i < VERDICT_LINES - 1 ? "nothing to compare." : "none: a trained policy and an HPA are needed.");
+        return;
+    }
+    struct sides s = {.subject = v->policies[v->subject], .baseline = v->policies[v->baseline]};
+    s.subject_row = evaluation_row(v, s.subject, "ALL", NULL);
+    s.baseline_row = evaluation_row(v, s.baseline, "ALL", NULL);
+    say_slo(v, &s, out);
+    say_cost(v, &s, out);
+    say_reward(v, &s, out);
+    say_bound(v, &s, out);
+    conclude(v, &s, out);
+}
