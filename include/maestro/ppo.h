@@ -63,6 +63,7 @@ struct ppo_stats {
     double grad_norm_mean;
     long long n_updates; /* epochs so far, over all updates */
     int epochs;          /* started in this update */
+    int minibatches;     /* looked at in this update */
     int optimiser_steps; /* taken in this update */
     bool stopped_early;  /* by target_kl */
 };
@@ -76,7 +77,8 @@ struct ppo {
     struct ppo_learner *actor, *critic; /* arena's */
     struct team *team;                  /* the caller's; NULL: one thread. May be set between calls */
     struct rng shuffle;                 /* of the minibatches */
-    int32_t *order;                     /* [T*N], arena's */
+    double *work;                       /* for drawing weights, arena's */
+    float *parameters;                  /* room for one network in mlp.h layout, arena's */
     float *grad_norms;                  /* [grad_norms_capacity] of the last update, arena's; for tests and logs */
     size_t grad_norms_capacity;
     long long n_updates; /* epochs so far */

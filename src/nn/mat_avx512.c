@@ -8,8 +8,8 @@
 
 static inline __m512 tanh_vector(__m512 x)
 {
-    const __m512 limit = _mm512_set1_ps(TANH_LIMIT);
-    x = _mm512_range_ps(x, limit, 0x2); /* the smaller magnitude, sign of x */
+    x = _mm512_min_ps(_mm512_set1_ps(TANH_LIMIT), x); /* this order keeps NaN */
+    x = _mm512_max_ps(_mm512_set1_ps(-TANH_LIMIT), x);
     const __m512 t = _mm512_mul_ps(x, x);
     __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(TANH_P3), t, _mm512_set1_ps(TANH_P2));
     __m512 q = _mm512_fmadd_ps(_mm512_set1_ps(TANH_Q4), t, _mm512_set1_ps(TANH_Q3));
