@@ -138,17 +138,19 @@ static void settle_levels(struct latency_points *points)
     }
 }
 
-/* L and the levels within a point must rise as well. */
+/* The mean time inside rises with the load, and so does every level, and levels within a point. */
 static void settle_points(struct latency_points *points)
 {
-    double l[LATENCY_POINTS_LIMIT], weight[LATENCY_POINTS_LIMIT] = {0};
+    double mean_s[LATENCY_POINTS_LIMIT] = {0}, weight[LATENCY_POINTS_LIMIT] = {0};
     for (int i = 0; i < points->n; i++) {
-        l[i] = points->at[i].l;
+        mean_s[i] = points->at[i].l / (points->at[i].rate_rps * (1.0 - points->at[i].rejected));
         weight[i] = points->at[i].weight;
     }
-    make_rise(l, weight, points->n);
-    for (int i = 0; i < points->n; i++)
-        points->at[i].l = l[i] * (1.0 + 1e-6 * (double)i);
+    make_rise(mean_s, weight, points->n);
+    for (int i = 0; i < points->n; i++) {
+        double l = mean_s[i] * points->at[i].rate_rps * (1.0 - points->at[i].rejected);
+        points->at[i].l = i > 0 ? fmax(l, 1.000001 * points->at[i - 1].l) : l;
+    }
     settle_levels(points);
     for (int i = 0; i < points->n; i++) {
         double *level_ms = points->at[i].level_ms;
