@@ -1,0 +1,14 @@
+/* cmd: the verbs of the command line, one source file each. A verb's entry takes the arguments behind its name and returns
+ * the exit status; its row says how it is called. */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+#include <maestro/cli.h>
+
+int cmd_report(int argc, char **argv);
+extern const struct cli_verb cmd_report_verb;
+
+int cmd_inspect(int argc, char **argv);
+extern const struct cli_verb cmd_inspect_verb;
+
+#endif
