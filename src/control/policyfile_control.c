@@ -1,0 +1,151 @@
+/* policyfile_control: actions, target, guard, period and measurement settings as one JSON object and back. One table of
+ * fields serves both directions; every number is checked against its range on the way in. */
+#include "policyfile_control.h"
+
+#include <maestro/json.h>
+#include <maestro/json_write.h>
+
+#include <stddef.h>
+#include <string.h>
+
+struct field {
+    const char *name;
+    enum { FIELD_DOUBLE, FIELD_INT, FIELD_BOOL } type;
+    size_t offset; /* in struct policy_file */
+    double low, high;
+};
+
+#define AT(member) offsetof(struct policy_file, member)
+// clang-format off
+static const struct field FIELDS[] = {
+    {"period_s", FIELD_DOUBLE, AT(control.period_s), 1e-3, 3600},
+    {"scrape_s", FIELD_DOUBLE, AT(scrape_s), 0, 3600},
+    {"window_s", FIELD_DOUBLE, AT(window_s), 0, 86400},
+    {"rate_span_s", FIELD_DOUBLE, AT(control.observation.window_s), 0, 86400},
+    {"quantile", FIELD_DOUBLE, AT(quantile), 0, 1},
+    {"masks", FIELD_BOOL, AT(control.masks), 0, 1},
+    {"min_replicas", FIELD_INT, AT(control.target.min_replicas), 0, 100000},
+    {"max_replicas", FIELD_INT, AT(control.target.max_replicas), 1, 100000},
+    {"latency_soft_ms", FIELD_DOUBLE, AT(control.target.latency_soft_ms), -1, 1e9},
+    {"latency_hard_ms", FIELD_DOUBLE, AT(control.target.latency_hard_ms), -1, 1e9},
+    {"guard_enabled", FIELD_BOOL, AT(control.guard.enabled), 0, 1},
+    {"guard_tolerance", FIELD_DOUBLE, AT(control.guard.tolerance), 0, 1},
+    {"guard_stabilise_up_s", FIELD_DOUBLE, AT(control.guard.stabilise_up_s), 0, 86400},
+    {"guard_stabilise_down_s", FIELD_DOUBLE, AT(control.guard.stabilise_down_s), 0, 86400},
+    {"guard_rate_up", FIELD_INT, AT(control.guard.rate_up), 0, 100000},
+    {"guard_rate_down", FIELD_INT, AT(control.guard.rate_down), 0, 100000},
+    {"guard_rate_period_s", FIELD_DOUBLE, AT(control.guard.rate_period_s), 0, 86400},
+    {"guard_flap_budget", FIELD_INT, AT(control.guard.flap_budget), 0, 100000},
+    {"guard_fallback", FIELD_INT, AT(control.guard.fallback), 0, 1},
+    {"guard_fallback_replicas", FIELD_INT, AT(control.guard.fallback_replicas), 0, 100000},
+};
+// clang-format on
+static const size_t N_FIELDS = sizeof FIELDS / sizeof FIELDS[0];
+
+static void put_field(struct json_writer *w, const struct policy_file *file, const struct field *f)
+{
+    const char *at = (const char *)file + f->offset;
+    json_put_key(w, f->name);
+    switch (f->type) {
+    case FIELD_DOUBLE: {
+        double value;
+        memcpy(&value, at, sizeof value);
+        json_put_double(w, value);
+        return;
+    }
+    case FIELD_INT: {
+        int value;
+        memcpy(&value, at, sizeof value);
+        json_put_whole(w, value);
+        return;
+    }
+    case FIELD_BOOL: {
+        bool value;
+        memcpy(&value, at, sizeof value);
+        json_put_bool(w, value);
+        return;
+    }
+    }
+}
+
+bool policyfile_control_text(const struct policy_file *file, struct buf *out, struct err *e)
+{
+    struct json_writer w = {.out = out};
+    json_begin_object(&w);
+    json_put_key(&w, "target");
+    json_put_text(&w, file->control.target.name);
+    json_put_key(&w, "actions");
+    json_begin_array(&w);
+    for (int i = 0; i < file->control.actions.n; i++)
+        json_put_whole(&w, file->control.actions.delta[i]);
+    json_end_array(&w);
+    for (size_t i = 0; i < N_FIELDS; i++)
+        put_field(&w, file, &FIELDS[i]);
+    json_end_object(&w);
+    return json_write_end(&w, e);
+}
+
+static bool get_field(const struct json *root, struct policy_file *file, const struct field *f, struct err *e)
+{
+    char *at = (char *)file + f->offset;
+    double value;
+    if (f->type == FIELD_BOOL) {
+        bool flag;
+        if (!json_flag(root, f->name, &flag, e))
+            return false;
+        memcpy(at, &flag, sizeof flag);
+        return true;
+    }
+    if (!json_number(root, f->name, &value, e))
+        return false;
+    if (!(value >= f->low && value <= f->high))
+        return err_set(e, ERR_FORMAT, "'%s' is %g, not within %g..%g", f->name, value, f->low, f->high);
+    if (f->type == FIELD_DOUBLE) {
+        memcpy(at, &value, sizeof value);
+        return true;
+    }
+    int whole = (int)value;
+    if (whole != value)
+        return err_set(e, ERR_FORMAT, "'%s' is %g, not a whole number", f->name, value);
+    memcpy(at, &whole, sizeof whole);
+    return true;
+}
+
+static bool get_actions(const struct json *root, struct action_set *out, struct err *e)
+{
+    struct config_list deltas = {0};
+    if (!json_numbers(root, "actions", deltas.v, CONFIG_LIST, &deltas.n, e))
+        return false;
+    if (action_set_init(out, &deltas, e))
+        return true;
+    if (e)
+        e->code = ERR_FORMAT; // it is the file's fault, not the user's
+    return false;
+}
+
+static bool get_all(const struct json *root, struct policy_file *file, struct err *e)
+{
+    const char *name;
+    if (!json_text(root, "target", &name, e) || !get_actions(root, &file->control.actions, e))
+        return false;
+    if (strlen(name) >= sizeof file->control.target.name)
+        return err_set(e, ERR_FORMAT, "'target' is longer than %zu bytes", sizeof file->control.target.name - 1);
+    memcpy(file->control.target.name, name, strlen(name) + 1);
+    for (size_t i = 0; i < N_FIELDS; i++)
+        if (!get_field(root, file, &FIELDS[i], e))
+            return false;
+    if (file->control.target.min_replicas > file->control.target.max_replicas)
+        return err_set(e, ERR_FORMAT, "'min_replicas' is above 'max_replicas'");
+    file->control.observation.period_s = file->control.period_s;
+    return true;
+}
+
+bool policyfile_control_parse(const char *text, struct policy_file *out, struct err *e)
+{
+    struct json_document d = {0};
+    if (!json_parse(&d, "metadata 'control'", text, strlen(text), e))
+        return false;
+    bool done = get_all(d.root, out, e) || err_wrap(e, "metadata 'control'");
+    json_finish(&d);
+    return done;
+}
