@@ -169,7 +169,7 @@ size_t reward_normaliser_state_bytes(const struct reward_normaliser *n)
 void reward_normaliser_state_get(const struct reward_normaliser *n, void *out)
 {
     memcpy(out, n->moments, 3 * sizeof(double));
-    memcpy((double *)out + 3, n->returns, (size_t)n->n_envs * sizeof(double));
+    memcpy((unsigned char *)out + 3 * sizeof(double), n->returns, (size_t)n->n_envs * sizeof(double));
 }
 
 void reward_normaliser_state_set(struct reward_normaliser *n, const void *bytes)
