@@ -1,0 +1,216 @@
+/* inspect: the verb that shows a run, a policy file, a journal or a table in the terminal. In: a path; its kind is told from
+ * what it is, not from its name. Out: a summary, courses as sparklines, the last episodes. */
+#include "inspect.h"
+#include "cmd.h"
+
+#include <maestro/file.h>
+#include <maestro/term.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+const struct cli_verb cmd_inspect_verb = {
+    .name = "inspect",
+    .summary = "show a run folder, policy file, journal or CSV in the terminal",
+    .words = "PATH",
+    .n_words_least = 1,
+    .n_words_most = 1,
+};
+
+#define COLUMNS_SHOWN 48
+
+/* Least, mean and greatest of the finite values; false if there is none. */
+static bool column_range(const double *values, size_t n, double out[3])
+{
+    size_t n_finite = 0;
+    out[0] = (double)INFINITY;
+    out[1] = 0;
+    out[2] = -(double)INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(values[i]))
+            continue;
+        out[0] = fmin(out[0], values[i]);
+        out[2] = fmax(out[2], values[i]);
+        out[1] += values[i];
+        n_finite++;
+    }
+    if (n_finite > 0)
+        out[1] /= (double)n_finite;
+    return n_finite > 0;
+}
+
+#define COURSE_BINS 240 /* values a sparkline is drawn from */
+
+/* A column averaged into few bins, so that a table of any length fits on the stack; NaN where a bin has no number. */
+static size_t column_course(const struct csv *table, int column, double bins[COURSE_BINS])
+{
+    size_t n = table->n_rows < COURSE_BINS ? table->n_rows : COURSE_BINS;
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0;
+        size_t count = 0;
+        for (size_t row = i * table->n_rows / n; row < (i + 1) * table->n_rows / n; row++) {
+            double value = csv_value(table, row, column);
+            sum += isfinite(value) ? value : 0;
+            count += isfinite(value);
+        }
+        bins[i] = count > 0 ? sum / (double)count : (double)NAN;
+    }
+    return n;
+}
+
+static int longest_name(const struct csv *table)
+{
+    size_t longest = 6;
+    for (int i = 0; i < table->n_columns; i++) {
+        size_t n = strlen(table->names[i]);
+        longest = n > longest ? n : longest;
+    }
+    return (int)longest;
+}
+
+static void show_column(const struct csv *table, int column, int name_width, struct buf *out)
+{
+    double bins[COURSE_BINS];
+    double range[3];
+    char text[3][TERM_NUMBER];
+    size_t n = column_course(table, column, bins);
+    if (!column_range(bins, n, range))
+        return;
+    for (int i = 0; i < 3; i++)
+        snprintf(text[i], sizeof text[i], "%.4g", range[i]);
+    buf_printf(out, "%-*s  %10s %10s %10s  ", name_width, table->names[column], text[0], text[1], text[2]);
+    term_sparkline(out, bins, n, INSPECT_SPARK);
+    buf_text(out, "\n");
+}
+
+static void last_rows(const struct csv *table, struct buf *out)
+{
+    size_t from = table->n_rows > INSPECT_LAST ? table->n_rows - INSPECT_LAST : 0;
+    if (table->n_columns > 12 || table->n_rows == 0)
+        return;
+    buf_printf(out, "\nlast %zu rows\n", table->n_rows - from);
+    for (int i = 0; i < table->n_columns; i++)
+        buf_printf(out, "%-*s", i + 1 < table->n_columns ? 15 : 0, table->names[i]);
+    buf_text(out, "\n");
+    for (size_t row = from; row < table->n_rows; row++) {
+        for (int i = 0; i < table->n_columns; i++)
+            buf_printf(out, "%-*s", i + 1 < table->n_columns ? 15 : 0, csv_text(table, row, i));
+        buf_text(out, "\n");
+    }
+}
+
+void inspect_table(const char *title, const struct csv *table, struct buf *out)
+{
+    int width = longest_name(table);
+    buf_printf(out, "%s: %zu rows, %d columns%s\n", title, table->n_rows, table->n_columns,
+               table->torn ? "; the last line is unfinished and left out" : "");
+    if (table->n_rows == 0)
+        return;
+    buf_printf(out, "%-*s  %10s %10s %10s  course (means of stretches)\n", width, "column", "least", "mean",
+               "greatest");
+    for (int i = 0; i < table->n_columns && i < COLUMNS_SHOWN; i++)
+        show_column(table, i, width, out);
+    last_rows(table, out);
+}
+
+/* A file of the run, if it is there. */
+static bool show_csv(const char *path, struct buf *out, struct err *e)
+{
+    struct csv table = {0};
+    if (!csv_read(path, CSV_MIXED, &table, e))
+        return false;
+    inspect_table(path, &table, out);
+    csv_finish(&table);
+    return true;
+}
+
+/* The newest row of progress.csv as Stable-Baselines3 would print it. */
+static bool show_progress(const char *path, struct buf *out, struct err *e)
+{
+    struct csv table = {0};
+    if (!csv_read(path, CSV_MIXED, &table, e))
+        return false;
+    struct term_row rows[CSV_COLUMNS];
+    static char numbers[CSV_COLUMNS][TERM_NUMBER];
+    size_t n = 0;
+    for (int i = 0; table.n_rows > 0 && i < table.n_columns; i++) {
+        double value = csv_value(&table, table.n_rows - 1, i);
+        if (isfinite(value))
+            rows[n++] = (struct term_row){table.names[i], term_number(numbers[i], value)};
+    }
+    if (n > 0)
+        term_table(out, rows, n);
+    csv_finish(&table);
+    return true;
+}
+
+static bool show_run(const char *folder, struct buf *out, struct err *e)
+{
+    static const char *const files[] = {"progress.csv", "monitor.csv", "best.safetensors"};
+    static bool (*const show[])(const char *, struct buf *, struct err *) = {show_progress, show_csv,
+                                                                             inspect_safetensors};
+    int n_shown = 0;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        if (!file_exists(path))
+            continue;
+        if (n_shown++ > 0)
+            buf_text(out, "\n");
+        if (!show[i](path, out, e))
+            return false;
+    }
+    if (n_shown == 0)
+        return err_set(e, ERR_USAGE,
+                       "%s: no run folder: neither progress.csv nor monitor.csv nor best.safetensors is there", folder);
+    return true;
+}
+
+static bool show_file(const char *path, struct buf *out, struct err *e)
+{
+    char first[16] = {0};
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return err_set(e, ERR_IO, "%s: cannot be read", path);
+    size_t n = fread(first, 1, sizeof first, file);
+    fclose(file);
+    if (n == 0)
+        return err_set(e, ERR_FORMAT, "%s: is empty", path);
+    if (first[0] == '{')
+        return inspect_journal(path, out, e);
+    // A safetensors file opens with the length of its JSON, which begins with a brace.
+    if (n > 8 && first[8] == '{' && memchr(first, '\0', 8))
+        return inspect_safetensors(path, out, e);
+    return show_csv(path, out, e);
+}
+
+static bool run_inspect(const char *path, struct err *e)
+{
+    CLEANUP_BUF struct buf out = {0};
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return err_set(e, ERR_USAGE, "%s: there is no such file or folder", path);
+    if (!(S_ISDIR(st.st_mode) ? show_run(path, &out, e) : show_file(path, &out, e)) || !buf_ok(&out, e))
+        return false;
+    fwrite(out.bytes, 1, out.len, stdout);
+    return true;
+}
+
+int cmd_inspect(int argc, char **argv)
+{
+    struct cli cli;
+    struct err e = {0};
+    bool done = cli_parse(&cli, &cmd_inspect_verb, argc, argv, &e);
+    if (done && cli.decision == CLI_SHOW_HELP) {
+        CLEANUP_BUF struct buf help = {0};
+        cli_help("maestro", &cmd_inspect_verb, NULL, &help);
+        fputs(help.bytes ? help.bytes : "", stdout);
+        return CLI_EXIT_DONE;
+    }
+    if (done && run_inspect(cli.words[0], &e))
+        return CLI_EXIT_DONE;
+    fprintf(stderr, "maestro inspect: %s\n", e.message);
+    return cli_exit_status(&e);
+}

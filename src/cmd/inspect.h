@@ -1,0 +1,17 @@
+/* inspect: what the verb knows how to show, one function a kind of file. All append text to out. */
+#ifndef CMD_INSPECT_H
+#define CMD_INSPECT_H
+
+#include <maestro/buf.h>
+#include <maestro/csv.h>
+#include <maestro/err.h>
+
+#define INSPECT_SPARK 60 /* columns of a sparkline */
+#define INSPECT_LAST 5   /* rows and decisions shown from the end */
+
+/* title names the file; every numeric column with its course, then the last rows. */
+void inspect_table(const char *title, const struct csv *table, struct buf *out);
+MUST_CHECK bool inspect_safetensors(const char *path, struct buf *out, struct err *e);
+MUST_CHECK bool inspect_journal(const char *path, struct buf *out, struct err *e);
+
+#endif
