@@ -97,10 +97,12 @@ extern const int n_evaluate_config_keys;
 struct evaluate_policy {
     char name[EVALUATE_NAME];
     int n_files;
+    bool by_trace; /* one text a trace instead, as for a rule tuned on the judged trace itself; n_files is 1 */
     char text[EVALUATE_FILES][CONFIG_TEXT];
 };
 
-/* "TEXT" or "NAME=TEXT"; a NAME that is already in policies[*n] gets one file more. Commas of a name become spaces. */
+/* "TEXT" or "NAME=TEXT"; a NAME that is already in policies[*n] gets one file more; "ppo:A,B" are two files. Commas of a
+ * name become spaces. */
 MUST_CHECK bool evaluate_add_policy(struct evaluate_policy *policies, int *n, int limit, const char *text,
                                     struct err *e);
 

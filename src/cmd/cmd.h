@@ -5,6 +5,9 @@
 
 #include <maestro/cli.h>
 
+int cmd_evaluate(int argc, char **argv);
+extern const struct cli_verb cmd_evaluate_verb;
+
 int cmd_report(int argc, char **argv);
 extern const struct cli_verb cmd_report_verb;
 

@@ -1,11 +1,10 @@
 /* evaluate: every policy on every window of every trace, on all cores. In: a plan. Out: one row of metrics per run, in an
  * order that does not depend on threads. Jobs are taken from a counter and write only their own slots; what they need of
- * chance comes from the window's own seed. Judging one run is judge's, summing up is verdict's, writing is
+ * chance comes from the window's own seed. Judging one run is judge's, summing up is evaluate_verdict's, writing is
  * evaluate_write's. */
 #include <maestro/evaluate.h>
 
 #include <maestro/control.h>
-#include <maestro/fault.h>
 #include <maestro/registry.h>
 #include <maestro/rng.h>
 #include <maestro/sim.h>
@@ -56,35 +55,62 @@ struct evaluation {
     struct control control; /* of policies that bring none */
 };
 
+static bool add_text(struct evaluate_policy *p, const char *text, size_t n, struct err *e)
+{
+    if (n >= CONFIG_TEXT)
+        return err_set(e, ERR_USAGE, "policy '%.60s...': longer than %d characters", text, CONFIG_TEXT - 1);
+    if (p->n_files == EVALUATE_FILES)
+        return err_set(e, ERR_USAGE, "policy '%s': at most %d files under one name", p->name, EVALUATE_FILES);
+    char *slot = p->text[p->n_files];
+    snprintf(slot, CONFIG_TEXT, "%.*s", (int)n, text);
+    if (!registry_check(slot, e))
+        return false;
+    p->n_files++;
+    return true;
+}
+
+/* what: "ppo:A,B" is two files, everything else one text. */
+static bool add_texts(struct evaluate_policy *p, const char *what, struct err *e)
+{
+    if (strncmp(what, "ppo:", 4) != 0)
+        return add_text(p, what, strlen(what), e);
+    for (const char *at = what + 4;; at++) {
+        char text[CONFIG_TEXT + 8];
+        size_t n = strcspn(at, ",");
+        snprintf(text, sizeof text, "ppo:%.*s", (int)n, at);
+        if (!add_text(p, text, strlen(text), e))
+            return false;
+        at += n;
+        if (!*at)
+            return true;
+    }
+}
+
 bool evaluate_add_policy(struct evaluate_policy *policies, int *n, int limit, const char *text, struct err *e)
 {
     const char *colon = strchr(text, ':');
     const char *equals = strchr(text, '=');
     bool named = equals && (!colon || equals < colon);
-    const char *what = named ? equals + 1 : text;
     char name[EVALUATE_NAME];
     snprintf(name, sizeof name, "%.*s", named ? (int)(equals - text) : (int)strlen(text), text);
     for (char *c = name; *c; c++)
         if (*c == ',' || *c == '"')
             *c = ' ';
-    if (strlen(what) >= CONFIG_TEXT)
-        return err_set(e, ERR_USAGE, "policy '%.60s...': longer than %d characters", what, CONFIG_TEXT - 1);
-    if (!name[0] || !registry_check(what, e))
-        return name[0] ? false : err_set(e, ERR_USAGE, "policy '%s': has no name before the '='", text);
-    struct evaluate_policy *p = NULL;
-    for (int i = 0; i < *n && !p; i++)
-        if (strcmp(policies[i].name, name) == 0)
-            p = &policies[i];
-    if (!p && *n == limit)
+    if (!name[0])
+        return err_set(e, ERR_USAGE, "policy '%s': has no name", text);
+    int i = 0;
+    while (i < *n && strcmp(policies[i].name, name) != 0)
+        i++;
+    if (i == limit)
         return err_set(e, ERR_USAGE, "policy '%s': at most %d policies", text, limit);
-    if (p && p->n_files == EVALUATE_FILES)
-        return err_set(e, ERR_USAGE, "policy '%s': at most %d files under one name", text, EVALUATE_FILES);
-    if (!p) {
-        p = &policies[(*n)++];
-        *p = (struct evaluate_policy){0};
-        memcpy(p->name, name, sizeof name);
-    }
-    memcpy(p->text[p->n_files++], what, strlen(what) + 1);
+    struct evaluate_policy p = {0};
+    if (i < *n)
+        p = policies[i];
+    memcpy(p.name, name, sizeof name);
+    if (!add_texts(&p, named ? equals + 1 : text, e))
+        return false;
+    policies[i] = p;
+    *n = i < *n ? *n : i + 1;
     return true;
 }
 
@@ -186,13 +212,13 @@ static struct place place_of(const struct evaluate_result *r, int job)
     return p;
 }
 
-static const char *text_of(const struct evaluate_result *r, int entrant, int *policy, int *file)
+static const struct evaluate_policy *policy_of(const struct evaluate_result *r, int entrant, int *file)
 {
-    *policy = 0;
+    const struct evaluate_policy *p = r->plan.policies;
+    while (entrant >= p->n_files)
+        entrant -= p++->n_files;
     *file = entrant;
-    while (*file >= r->plan.policies[*policy].n_files)
-        *file -= r->plan.policies[(*policy)++].n_files;
-    return r->plan.policies[*policy].text[*file];
+    return p;
 }
 
 /* Job: one policy on one window. */
@@ -202,8 +228,9 @@ static bool run_one(void *arg, int job, struct err *e)
     struct evaluate_result *r = v->r;
     struct place at = place_of(r, job);
     struct sim_scenario scenario = scenario_of(v, at.trace, at.window, at.fault);
-    int policy, file;
-    struct trial trial = {.policy = text_of(r, at.entrant, &policy, &file),
+    int file;
+    const struct evaluate_policy *policy = policy_of(r, at.entrant, &file);
+    struct trial trial = {.policy = policy->text[policy->by_trace ? at.trace : file],
                           .model = v->model,
                           .scenario = &scenario,
                           .control = &v->control,
@@ -213,7 +240,8 @@ static bool run_one(void *arg, int job, struct err *e)
                           .n_periods = r->n_periods,
                           .exact = r->plan.config->cluster == 1};
     bool shown = r->timeline && file == 0 && at.fault == 0 && at.window == 0;
-    size_t row = (size_t)(policy * r->plan.n_traces + at.trace) * (size_t)r->n_periods;
+    int row_policy = (int)(policy - r->plan.policies);
+    size_t row = (size_t)(row_policy * r->plan.n_traces + at.trace) * (size_t)r->n_periods;
     return trial_run(&trial, &r->runs[job], shown ? r->timeline + row : NULL, e) ||
            err_wrap(e, "%s on %s", trial.policy, r->plan.traces[at.trace].name);
 }
@@ -250,6 +278,9 @@ static bool check_plan(const struct evaluate_plan *plan, struct err *e)
     double warm = c->warm_up_s / c->period_s;
     if (plan->n_policies < 1 || plan->n_traces < 1)
         return err_set(e, ERR_USAGE, "evaluate: needs at least one policy and one trace");
+    for (int p = 0; p < plan->n_policies; p++)
+        if (plan->policies[p].by_trace && plan->n_traces > EVALUATE_FILES)
+            return err_set(e, ERR_USAGE, "evaluate: a policy tuned by trace takes at most %d traces", EVALUATE_FILES);
     if (c->min_replicas > c->max_replicas)
         return err_set(e, ERR_USAGE, "evaluate.min_replicas: %d is more than max_replicas, %d", c->min_replicas,
                        c->max_replicas);

@@ -74,10 +74,10 @@ static bool run(struct world *w, const struct trial *t, struct judge *judge, str
     struct sample first;
     struct sim_truth truth;
     int n_warm = (int)lround(t->warm_up_s / t->rules->period_s);
-    int every;
+    int every = 1;
     if (!ticks_of(w, t, &every, e) || !cluster_sample(cluster, true, &first, e))
         return false;
-    control_begin(&w->control, &w->loop_state, &first);
+    control_begin(&w->control, &w->loop_state, NULL, &first);
     policy_reset(w->policy, t->window->seed, &first);
     for (int i = 0; i < n_warm + t->n_periods; i++) {
         bool judged = i >= n_warm;

@@ -1,0 +1,282 @@
+/* evaluate: the verb that judges policies on recorded loads. In: policies, traces, a service profile, the protocol of
+ * section "evaluate". Out: one table on standard output, and the files of an evaluation where a folder is named. Progress
+ * goes to standard error. */
+#include "cmd.h"
+#include "settings.h"
+
+#include <maestro/clock.h>
+#include <maestro/data.h>
+#include <maestro/evaluate.h>
+#include <maestro/registry.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POLICIES 24
+#define NOTES (2 * (CLI_FILES + 1))
+
+static struct {
+    struct cli_texts policies, traces, tune_on;
+    const char *profile, *tune, *objective, *baseline, *folder;
+    bool faults;
+} given;
+
+static const struct cli_option options[] = {
+    {"policy", 'p', CLI_TEXTS, "[NAME=]POLICY",
+     "Judge hpa, hpa:target=60,window=300, fixed:N, random or ppo:FILE; several files under one NAME are one policy, "
+     "trained with several seeds",
+     &given.policies},
+    {"trace", 't', CLI_TEXTS, "FILE", "Judge on this load; FILE#0.7..1 takes a part of it", &given.traces},
+    {"profile", 0, CLI_TEXT, "NAME", "Service profile: a name of envs/NAME.yaml or a path; default web-api",
+     &given.profile},
+    {"faults", 0, CLI_FLAG, NULL, "Repeat everything under each fault of the list", &given.faults},
+    {"tune", 0, CLI_TEXT, "hpa",
+     "Search the HPA's target (30 to 90 %) and window (0, 60, 120, 300 s), and judge the best setting as hpa-tuned",
+     &given.tune},
+    {"tune-on", 0, CLI_TEXTS, "FILE",
+     "Search on these loads; without it on each judged one for itself, which nobody can have (hpa*)", &given.tune_on},
+    {"objective", 0, CLI_TEXT, "reward|slo", "What is best: most reward, or the cheapest that holds the SLO (default)",
+     &given.objective},
+    {"baseline", 'b', CLI_TEXT, "NAME", "Compare with this policy, paired; default the first HPA", &given.baseline},
+    {"out", 'o', CLI_TEXT, "DIR", "Write summary.csv, windows.csv, timeline.csv and evaluation.json", &given.folder},
+};
+
+const struct cli_verb cmd_evaluate_verb = {
+    .name = "evaluate",
+    .summary = "judge policies on recorded loads, against the HPA and the clairvoyant bound",
+    .words = "",
+    .seed_key = "evaluate.seed",
+    .options = options,
+    .n_options = (int)(sizeof options / sizeof *options),
+};
+
+#define SECTIONS (2 + PROFILE_SECTIONS)
+
+struct loads {
+    struct trace traces[CLI_FILES];
+    int n;
+};
+
+/* Everything of one call. */
+struct work {
+    struct evaluate_config protocol;
+    struct reward_config reward;
+    struct service_profile profile;
+    struct config_section sections[SECTIONS];
+    struct config config;
+    struct loads judged;
+    struct loads tuned_on;
+    struct evaluate_policy policies[POLICIES];
+    int n_policies;
+    struct evaluate_tuned_note notes[NOTES];
+    int n_notes;
+    double shown_s; /* of the last progress line */
+};
+
+static bool configure(struct work *w, const struct cli *cli, struct err *e)
+{
+    const char *name = given.profile ? given.profile : "web-api";
+    w->sections[0] = (struct config_section){"evaluate", "The judging protocol.", evaluate_config_keys,
+                                             n_evaluate_config_keys, &w->protocol};
+    w->sections[1] =
+        (struct config_section){"reward", "What is good.", reward_config_keys, n_reward_config_keys, &w->reward};
+    int n = 2 + profile_sections(&w->profile, w->sections + 2);
+    CLEANUP_BUF struct buf path = {0};
+    char file[CONFIG_TEXT + 16];
+    bool is_path = strchr(name, '/') || strstr(name, ".yaml");
+    snprintf(file, sizeof file, is_path ? "%.250s" : "envs/%.250s.yaml", name);
+    if (!config_init(&w->config, w->sections, n, e) || !data_path(file, &path, e) ||
+        !config_file(&w->config, path.bytes, e) || !cli_configure(cli, &cmd_evaluate_verb, &w->config, e))
+        return false;
+    const char *slash = strrchr(name, '/');
+    snprintf(w->profile.name, sizeof w->profile.name, "%.63s", slash ? slash + 1 : name);
+    char *dot = strstr(w->profile.name, ".yaml");
+    if (dot)
+        *dot = '\0';
+    return profile_check(&w->profile, e);
+}
+
+static bool read_loads(const struct cli_texts *names, struct loads *out, struct err *e)
+{
+    for (; out->n < names->n; out->n++)
+        if (!settings_trace(names->v[out->n], &out->traces[out->n], e))
+            return false;
+    return true;
+}
+
+static void finish_loads(struct loads *loads)
+{
+    for (int i = 0; i < loads->n; i++)
+        trace_finish(&loads->traces[i]);
+}
+
+static bool check_words(struct err *e)
+{
+    if (given.policies.n == 0 && !given.tune)
+        return err_set(e, ERR_USAGE, "name at least one --policy:\n%s", registry_help());
+    if (given.traces.n == 0)
+        return err_set(e, ERR_USAGE, "name at least one --trace FILE to judge on");
+    if (given.tune && strcmp(given.tune, "hpa") != 0)
+        return err_set(e, ERR_USAGE, "--tune %s: only hpa can be tuned", given.tune);
+    if (given.objective && strcmp(given.objective, "slo") != 0 && strcmp(given.objective, "reward") != 0)
+        return err_set(e, ERR_USAGE, "--objective %s: is reward or slo", given.objective);
+    if ((given.objective || given.tune_on.n > 0) && !given.tune)
+        return err_set(e, ERR_USAGE, "--objective and --tune-on belong to --tune hpa");
+    return true;
+}
+
+static void show_progress(void *arg, int done, int total)
+{
+    struct work *w = arg;
+    double now_s = clock_monotonic_s();
+    if (!isatty(STDERR_FILENO) || (done < total && now_s < w->shown_s + 0.2))
+        return;
+    w->shown_s = now_s;
+    fprintf(stderr, "\r%d of %d runs%s", done, total, done == total ? "\r\033[K" : "");
+}
+
+static struct evaluate_plan plan_of(struct work *w, const struct loads *loads)
+{
+    return (struct evaluate_plan){.config = &w->protocol,
+                                  .profile = &w->profile,
+                                  .reward = &w->reward,
+                                  .traces = loads->traces,
+                                  .n_traces = loads->n,
+                                  .policies = w->policies,
+                                  .n_policies = w->n_policies,
+                                  .faults = given.faults,
+                                  .timeline = given.folder != NULL,
+                                  .progress = show_progress,
+                                  .progress_arg = w};
+}
+
+static void note(struct work *w, const char *trace, const struct evaluate_tuned *tuned, const char *objective)
+{
+    struct evaluate_tuned_note *n = &w->notes[w->n_notes++];
+    snprintf(n->trace, sizeof n->trace, "%s", trace);
+    snprintf(n->objective, sizeof n->objective, "%s", objective);
+    n->tuned = *tuned;
+    printf("hpa tuned for %s on %s: target %d %%, window %g s (reward %.4f, over soft %.2f %%, %.2f pod-h%s)\n",
+           objective, trace, tuned->target_percent, tuned->window_s, tuned->reward_true, tuned->violation_time,
+           tuned->replica_hours, tuned->slo_holds ? "" : "; the SLO does not hold");
+}
+
+static void tuned_text(char *out, const struct evaluate_tuned *tuned)
+{
+    snprintf(out, CONFIG_TEXT, "hpa:target=%d,window=%g", tuned->target_percent, tuned->window_s);
+}
+
+/* Adds the tuned HPA to the policies: one setting, or one a judged trace. */
+static bool tune(struct work *w, struct err *e)
+{
+    bool elsewhere = given.tune_on.n > 0;
+    const struct loads *loads = elsewhere ? &w->tuned_on : &w->judged;
+    const char *name = given.objective ? given.objective : "slo";
+    enum evaluate_objective objective = strcmp(name, "slo") == 0 ? OBJECTIVE_SLO : OBJECTIVE_REWARD;
+    struct evaluate_plan plan = plan_of(w, loads);
+    struct evaluate_tuned each[CLI_FILES];
+    struct evaluate_tuned overall;
+    if (w->n_policies == POLICIES)
+        return err_set(e, ERR_USAGE, "evaluate: at most %d policies", POLICIES);
+    if (!evaluate_tune_hpa(&plan, objective, each, &overall, e))
+        return false;
+    struct evaluate_policy *p = &w->policies[w->n_policies++];
+    *p = (struct evaluate_policy){.n_files = 1, .by_trace = !elsewhere};
+    snprintf(p->name, sizeof p->name, "%s", elsewhere ? "hpa-tuned" : "hpa*");
+    tuned_text(p->text[0], &overall);
+    for (int t = 0; t < loads->n; t++) {
+        note(w, loads->traces[t].name, &each[t], name);
+        if (!elsewhere)
+            tuned_text(p->text[t], &each[t]);
+    }
+    note(w, "ALL", &overall, name);
+    return true;
+}
+
+static bool find_baseline(const struct work *w, int *out, struct err *e)
+{
+    *out = -1;
+    for (int p = w->n_policies - 1; p >= 0; p--) {
+        bool named = given.baseline && strcmp(w->policies[p].name, given.baseline) == 0;
+        if (named || (!given.baseline && strncmp(w->policies[p].text[0], "hpa", 3) == 0))
+            *out = p;
+    }
+    if (given.baseline && *out < 0)
+        return err_set(e, ERR_USAGE, "--baseline %s: no policy has this name", given.baseline);
+    return true;
+}
+
+static bool judge(struct work *w, struct err *e)
+{
+    struct evaluate_result result = {0};
+    int baseline;
+    if (given.tune && !tune(w, e))
+        return false;
+    struct evaluate_plan plan = plan_of(w, &w->judged);
+    CLEANUP_BUF struct buf table = {0};
+    bool done = find_baseline(w, &baseline, e) && evaluate_all(&plan, &result, e) &&
+                evaluate_table(&result, baseline, &table, e);
+    if (done)
+        fputs(table.bytes, stdout);
+    if (done && given.folder)
+        done = evaluate_write(&result, baseline, w->notes, w->n_notes, given.folder, e);
+    if (done && given.folder)
+        printf("\nwritten to %s\n", given.folder);
+    evaluate_finish(&result);
+    return done;
+}
+
+static bool run_evaluate(struct work *w, const struct cli *cli, struct err *e)
+{
+    if (!configure(w, cli, e))
+        return false;
+    if (cli->decision == CLI_PRINT_CONFIG) {
+        CLEANUP_BUF struct buf text = {0};
+        config_print(&w->config, true, &text);
+        fputs(text.bytes, stdout);
+    }
+    if (cli->decision != CLI_RUN)
+        return true;
+    if (!check_words(e))
+        return false;
+    for (int i = 0; i < given.policies.n; i++)
+        if (!evaluate_add_policy(w->policies, &w->n_policies, POLICIES, given.policies.v[i], e))
+            return false;
+    return read_loads(&given.traces, &w->judged, e) && read_loads(&given.tune_on, &w->tuned_on, e) && judge(w, e);
+}
+
+static void show_help(struct work *w)
+{
+    CLEANUP_BUF struct buf help = {0};
+    struct err ignored = {0};
+    struct cli none = {0};
+    bool known = configure(w, &none, &ignored);
+    cli_help("maestro", &cmd_evaluate_verb, known ? &w->config : NULL, &help);
+    buf_printf(&help, "\npolicies:\n%s", registry_help());
+    fputs(help.bytes ? help.bytes : "", stdout);
+}
+
+int cmd_evaluate(int argc, char **argv)
+{
+    struct cli cli;
+    struct err e = {0};
+    struct work *w = calloc(1, sizeof *w);
+    bool done = w ? cli_parse(&cli, &cmd_evaluate_verb, argc, argv, &e) : err_set(&e, ERR_IO, "out of memory");
+    bool help = done && cli.decision == CLI_SHOW_HELP;
+    if (help)
+        show_help(w);
+    else if (done)
+        done = run_evaluate(w, &cli, &e);
+    if (w) {
+        finish_loads(&w->judged);
+        finish_loads(&w->tuned_on);
+        config_finish(&w->config);
+    }
+    free(w);
+    if (done)
+        return CLI_EXIT_DONE;
+    fprintf(stderr, "maestro evaluate: %s\n", e.message);
+    return cli_exit_status(&e);
+}

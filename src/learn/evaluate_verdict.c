@@ -1,0 +1,166 @@
+/* evaluate_verdict: runs summed up. In: the runs of evaluate. Out: means with intervals over windows and trained files, whether the
+ * SLO holds, paired differences. Reads the result of an evaluation, changes nothing. */
+#include <maestro/evaluate.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIDENCE 0.95
+
+static const char *const fault_names[FAULT_KINDS] = {
+    [FAULT_POD_KILL] = "pod-kill",           [FAULT_POD_FAILURE] = "pod-failure",
+    [FAULT_CPU_STRESS] = "cpu-stress",       [FAULT_MEMORY_STRESS] = "memory-stress",
+    [FAULT_NETWORK_DELAY] = "network-delay", [FAULT_NETWORK_LOSS] = "network-loss",
+    [FAULT_HTTP_ABORT] = "http-abort",       [FAULT_PROMETHEUS_DOWN] = "prometheus-down",
+    [FAULT_API_SLOW] = "api-slow",           [FAULT_METRIC_GAP] = "metric-gap",
+};
+
+const char *evaluate_fault_name(int fault)
+{
+    return fault == 0 ? "none" : fault_names[fault - 1];
+}
+
+const char *evaluate_policy_name(const struct evaluate_result *r, int policy)
+{
+    static const char *const bounds[EVALUATE_BOUNDS] = {"bound", "bound-slo"};
+    return policy < r->plan.n_policies ? r->plan.policies[policy].name : bounds[policy - r->plan.n_policies];
+}
+
+const char *evaluate_policy_kind(const struct evaluate_result *r, int policy)
+{
+    static const char *const kinds[] = {"hpa", "fixed", "random", "ppo"};
+    if (policy >= r->plan.n_policies)
+        return "bound";
+    const char *text = r->plan.policies[policy].text[0];
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
+            return kinds[i];
+    return "other";
+}
+
+int evaluate_policy_files(const struct evaluate_result *r, int policy)
+{
+    return policy < r->plan.n_policies ? r->plan.policies[policy].n_files : 1;
+}
+
+static int first_entrant(const struct evaluate_result *r, int policy)
+{
+    int entrant = 0;
+    for (int p = 0; p < policy; p++)
+        entrant += evaluate_policy_files(r, p);
+    return entrant;
+}
+
+const struct evaluate_run *evaluate_run_at(const struct evaluate_result *r, int policy, int file, int trace, int fault,
+                                           int window)
+{
+    int entrant = first_entrant(r, policy) + file;
+    return &r->runs[((entrant * r->plan.n_traces + trace) * r->n_faults + fault) * r->n_windows + window];
+}
+
+/* Which part of the runs a question is about. */
+struct part {
+    int policy, first_trace, n_traces, fault, n_files;
+};
+
+static struct part part_of(const struct evaluate_result *r, int policy, int trace, int fault)
+{
+    struct part p = {policy, trace, 1, fault, evaluate_policy_files(r, policy)};
+    if (trace < 0) {
+        p.first_trace = 0;
+        p.n_traces = r->plan.n_traces;
+    }
+    return p;
+}
+
+/* One metric as x[n_files][n_traces][n_windows]. */
+static void gather(const struct evaluate_result *r, const struct part *p, enum evaluate_metric metric, double *x)
+{
+    for (int f = 0; f < p->n_files; f++)
+        for (int t = 0; t < p->n_traces; t++)
+            for (int w = 0; w < r->n_windows; w++)
+                *x++ = evaluate_run_at(r, p->policy, f, p->first_trace + t, p->fault, w)->metric[metric];
+}
+
+static size_t part_size(const struct evaluate_result *r, const struct part *p)
+{
+    return (size_t)p->n_files * (size_t)p->n_traces * (size_t)r->n_windows;
+}
+
+static double largest(const double *x, size_t n)
+{
+    double most = -(double)INFINITY;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, x[i]);
+    return most;
+}
+
+/* The SLO on one trace: the budget over all windows and files together, the longest time over hard in each. */
+static bool holds(const struct evaluate_result *r, int policy, int trace, int fault, double *x)
+{
+    struct part p = part_of(r, policy, trace, fault);
+    size_t n = part_size(r, &p);
+    gather(r, &p, METRIC_VIOLATION_TIME, x);
+    double over = stats_mean(x, (int)n);
+    gather(r, &p, METRIC_LONGEST_HARD_S, x);
+    double longest_s = largest(x, n); // not a number for the bounds: not asked for
+    return over <= 100.0 * r->plan.config->slo_budget + 1e-9 && !(longest_s > r->plan.config->hard_s);
+}
+
+static double cost_score(const struct evaluate_result *r, int policy, int trace, int fault, double *x)
+{
+    struct part own = part_of(r, policy, trace, fault);
+    struct part bound = part_of(r, r->plan.n_policies + 1, trace, fault);
+    gather(r, &own, METRIC_REPLICA_HOURS, x);
+    double own_h = stats_mean(x, (int)part_size(r, &own));
+    gather(r, &bound, METRIC_REPLICA_HOURS, x);
+    return stats_mean(x, (int)part_size(r, &bound)) / own_h;
+}
+
+bool evaluate_verdict(const struct evaluate_result *r, int policy, int trace, int fault, struct evaluate_verdict *out,
+                      struct err *e)
+{
+    struct part p = part_of(r, policy, trace, fault);
+    double *x = malloc(part_size(r, &p) * sizeof *x);
+    if (!x)
+        return err_set(e, ERR_IO, "evaluate: out of memory");
+    out->n_windows = p.n_traces * r->n_windows;
+    for (int m = 0; m < METRIC_COUNT; m++) {
+        gather(r, &p, (enum evaluate_metric)m, x);
+        out->metric[m] = stats_crossed(x, p.n_files, p.n_traces, r->n_windows, CONFIDENCE);
+    }
+    out->slo_holds = true;
+    double score = 0.0;
+    for (int t = 0; t < p.n_traces; t++) {
+        out->slo_holds = out->slo_holds && holds(r, policy, p.first_trace + t, fault, x);
+        score += cost_score(r, policy, p.first_trace + t, fault, x) / p.n_traces;
+    }
+    out->cost_score = out->slo_holds ? score : (double)NAN;
+    free(x);
+    return true;
+}
+
+bool evaluate_paired(const struct evaluate_result *r, int policy, int baseline, enum evaluate_metric metric, int trace,
+                     struct stats_interval *out, struct err *e)
+{
+    struct part own = part_of(r, policy, trace, 0);
+    struct part base = part_of(r, baseline, trace, 0);
+    size_t n = part_size(r, &own) / (size_t)own.n_files;
+    double *x = malloc(part_size(r, &own) * sizeof *x);
+    double *b = malloc(part_size(r, &base) * sizeof *b);
+    bool done = x && b;
+    if (done) {
+        gather(r, &own, metric, x);
+        gather(r, &base, metric, b);
+        for (size_t i = 0; i < n; i++)
+            for (int f = 1; f < base.n_files; f++)
+                b[i] += b[(size_t)f * n + i];
+        for (size_t i = 0; i < n * (size_t)own.n_files; i++)
+            x[i] -= b[i % n] / base.n_files;
+        *out = stats_crossed(x, own.n_files, own.n_traces, r->n_windows, CONFIDENCE);
+    }
+    free(x);
+    free(b);
+    return done || err_set(e, ERR_IO, "evaluate: out of memory");
+}
