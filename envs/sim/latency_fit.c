@@ -367,7 +367,7 @@ static void fit_rows(const struct latency_points *points, uint64_t seed, struct 
         for (int level = 0; level < LATENCY_LEVELS; level++)
             r.level_ms[level] = fmax(r.level_ms[level], last.level_ms[level]);
         r.failed = fmax(r.failed, last.failed);
-        r.mean_ms = fmax(r.mean_ms, last.mean_ms);
+        r.mean_ms = fmin(fmax(r.mean_ms, last.mean_ms), (double)out->timeout_ms);
         store_row(&r, row, out);
         last = r;
     }
