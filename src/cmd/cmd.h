@@ -8,6 +8,9 @@
 int cmd_evaluate(int argc, char **argv);
 extern const struct cli_verb cmd_evaluate_verb;
 
+int cmd_train(int argc, char **argv);
+extern const struct cli_verb cmd_train_verb;
+
 int cmd_report(int argc, char **argv);
 extern const struct cli_verb cmd_report_verb;
 

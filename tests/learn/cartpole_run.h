@@ -35,7 +35,7 @@ static inline void cartpole_run_defaults(struct cartpole_run *r, const char *fol
                                             .clip_obs = 10,
                                             .clip_reward = 10,
                                             .deterministic_times = true};
-    snprintf(r->setup.config.out, sizeof r->setup.config.out, "%s", folder);
+    snprintf(r->setup.config.out, sizeof r->setup.config.out, "%.500s", folder);
     r->setup.config_text = "test: cartpole\n";
     r->setup.policy_text = "test: cartpole\n";
 }

@@ -1,0 +1,344 @@
+/* train: the verb that learns. In: settings, or a run folder to go on with. Out: a run folder; on standard error a bar on a
+ * terminal, else Stable-Baselines3's table; on standard output what came of it. */
+#include "cmd.h"
+#include "settings.h"
+
+#include <maestro/clock.h>
+#include <maestro/file.h>
+#include <maestro/json_write.h>
+#include <maestro/policyfile.h>
+#include <maestro/term.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static struct {
+    const char *preset;
+    const char *resume;
+    const char *out;
+    const char *threads;
+    const char *steps;
+} given;
+
+static const struct cli_option options[] = {
+    {"preset", 'p', CLI_TEXT, "NAME", "Settings to start from: default, mission, seed, live, or a YAML file",
+     &given.preset},
+    {"resume", 0, CLI_TEXT, "RUN", "Go on with a run that was stopped; its settings cannot be changed", &given.resume},
+    {"out", 'o', CLI_TEXT, "RUN", "The run folder, same as --train.out; default runs/PRESET-SEED", &given.out},
+    {"threads", 't', CLI_TEXT, "N", "Same as --train.threads; the result does not depend on it", &given.threads},
+    {"steps", 'n', CLI_TEXT, "N", "Same as --train.total_timesteps", &given.steps},
+};
+
+const struct cli_verb cmd_train_verb = {
+    .name = "train",
+    .summary = "learn a policy on a simulated service and write a run folder",
+    .words = "",
+    .seed_key = "train.seed",
+    .options = options,
+    .n_options = (int)(sizeof options / sizeof *options),
+};
+
+static volatile sig_atomic_t stop;
+
+/* The second signal ends the program at once: SA_RESETHAND. */
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    stop = 1;
+}
+
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* What the callbacks of the run share. */
+struct show {
+    const struct settings *settings;
+    const struct env *env;
+    bool terminal;
+    int width;
+    double shown_s; /* monotonic time of the last bar or table */
+    struct buf text;
+};
+
+static const double BAR_EVERY_S = 0.1;
+static const double TABLE_EVERY_S = 1.0;
+
+static bool too_soon(struct show *show, double every_s)
+{
+    double now_s = clock_monotonic_s();
+    if (show->shown_s > 0 && now_s - show->shown_s < every_s)
+        return true;
+    show->shown_s = now_s;
+    return false;
+}
+
+static void draw_bar(void *arg, const struct train_progress *row)
+{
+    struct show *show = arg;
+    if (!show->terminal || (row->steps < row->total && too_soon(show, BAR_EVERY_S)))
+        return;
+    const struct term_progress progress = {row->steps, row->total, row->steps_per_s, row->reward_mean};
+    buf_clear(&show->text);
+    buf_text(&show->text, "\r\033[K");
+    term_bar(&show->text, &progress, show->width - 1);
+    fputs(show->text.bytes, stderr);
+}
+
+enum { TABLE_ROWS = 64 };
+
+/* Cells of one section together, as term_table wants them. */
+static size_t table_rows(const struct train_progress *row, struct term_row *rows, char numbers[][TERM_NUMBER])
+{
+    static const char *const sections[] = {"eval/", "rollout/", "time/", "train/"};
+    size_t n = 0;
+    for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
+        for (int i = 0; i < row->n && n < TABLE_ROWS; i++) {
+            if (row->cells[i].kind == CSV_EMPTY || strncmp(row->names[i], sections[s], strlen(sections[s])) != 0)
+                continue;
+            rows[n] = (struct term_row){row->names[i], term_number(numbers[n], row->cells[i].value)};
+            n++;
+        }
+    }
+    return n;
+}
+
+static void print_table(void *arg, const struct train_progress *row)
+{
+    struct show *show = arg;
+    struct term_row rows[TABLE_ROWS];
+    char numbers[TABLE_ROWS][TERM_NUMBER];
+    if (show->terminal || (row->steps < row->total && too_soon(show, TABLE_EVERY_S)))
+        return;
+    buf_clear(&show->text);
+    term_table(&show->text, rows, table_rows(row, rows, numbers));
+    fputs(show->text.bytes ? show->text.bytes : "", stderr);
+}
+
+static void write_scores(const struct train_evaluation *evaluation, struct buf *out)
+{
+    struct json_writer w = {.out = out};
+    json_begin_object(&w);
+    json_put_key(&w, "mean_reward");
+    json_put_double(&w, evaluation->mean_reward);
+    json_put_key(&w, "mean_length");
+    json_put_double(&w, evaluation->mean_length);
+    json_put_key(&w, "mean_cost");
+    json_put_double(&w, evaluation->mean_cost);
+    for (int i = 0; i < TRAIN_EXTRAS; i++) {
+        json_put_key(&w, train_extras[i]);
+        json_put_double(&w, evaluation->extras[i]);
+    }
+    json_end_object(&w);
+}
+
+/* The policy file of the simulated service: everything that serving needs. */
+static bool save_policy(void *arg, const char *path, const struct train_policy *p, struct err *e)
+{
+    const struct show *show = arg;
+    const struct service_profile *profile = &show->settings->profile;
+    CLEANUP_BUF struct buf scores = {0};
+    __attribute__((cleanup(policyfile_finish))) struct policy_file file = {.actor = p->ppo->actor_shape,
+                                                                           .critic = p->ppo->critic_shape,
+                                                                           .obs_clip = (float)p->normaliser->clip,
+                                                                           .control = *microservice_control(show->env),
+                                                                           .scrape_s = profile->measurement.scrape_s,
+                                                                           .window_s = profile->measurement.window_s,
+                                                                           .quantile = 0.95,
+                                                                           .seed = (uint64_t)p->seed,
+                                                                           .steps = p->steps};
+    size_t n_actor = mlp_parameter_count(&file.actor);
+    size_t n_critic = mlp_parameter_count(&file.critic);
+    write_scores(&p->evaluation, &scores);
+    file.actor_parameters = malloc(n_actor * sizeof(float));
+    file.critic_parameters = malloc(n_critic * sizeof(float));
+    file.training = strdup(p->training_text);
+    file.scores = strdup(scores.bytes ? scores.bytes : "{}");
+    if (!file.actor_parameters || !file.critic_parameters || !file.training || !file.scores)
+        return err_set(e, ERR_IO, "%s: out of memory", path);
+    memcpy(file.actor_parameters, p->actor, n_actor * sizeof(float));
+    memcpy(file.critic_parameters, p->critic, n_critic * sizeof(float));
+    for (int i = 0; i < p->normaliser->dim && i < OBSERVATION_LIMIT; i++) {
+        file.obs_mean[i] = (float)p->normaliser->mean[i];
+        file.obs_var[i] = (float)p->normaliser->var[i];
+        file.obs_low[i] = (float)p->normaliser->low[i];
+        file.obs_high[i] = (float)p->normaliser->high[i];
+    }
+    snprintf(file.version, sizeof file.version, "%s", MAESTRO_VERSION);
+    return policyfile_save(&file, path, e);
+}
+
+/* Options that stand for keys join the command line's own. */
+static bool add_set(struct cli *cli, const char *key, const char *value, char *room, struct err *e)
+{
+    if (!value)
+        return true;
+    if (cli->n_sets == CLI_SETS)
+        return err_set(e, ERR_USAGE, "more than %d settings on the command line", CLI_SETS);
+    snprintf(room, CONFIG_TEXT, "%s=%s", key, value);
+    cli->sets[cli->n_sets++] = room;
+    return true;
+}
+
+static bool add_sets(struct cli *cli, struct err *e)
+{
+    static char rooms[3][CONFIG_TEXT];
+    return add_set(cli, "train.out", given.out, rooms[0], e) &&
+           add_set(cli, "train.threads", given.threads, rooms[1], e) &&
+           add_set(cli, "train.total_timesteps", given.steps, rooms[2], e);
+}
+
+static void name_folder(struct settings *s)
+{
+    const char *preset = given.preset ? given.preset : "default";
+    const char *slash = strrchr(preset, '/');
+    if (!s->train.out[0])
+        snprintf(s->train.out, sizeof s->train.out, "runs/%.200s-%lld", slash ? slash + 1 : preset, s->train.seed);
+}
+
+/* The run's own settings; what the command line says may only repeat them. */
+static bool read_resumed(struct settings *s, const struct cli *cli, struct buf *text, struct err *e)
+{
+    static struct settings before;
+    CLEANUP_BUF struct buf difference = {0};
+    if (given.preset)
+        return err_set(e, ERR_USAGE, "--resume: the run has its settings; --preset cannot be given with it");
+    if (!train_resume_text(given.resume, text, e) ||
+        !settings_parse(&before, given.resume, text->bytes, text->len, e) ||
+        !settings_parse(s, given.resume, text->bytes, text->len, e) ||
+        !cli_configure(cli, &cmd_train_verb, &s->config, e))
+        return false;
+    config_difference(&before.config, &s->config, TRAIN_FREE_KEYS, &difference);
+    settings_finish(&before);
+    if (difference.len)
+        return err_set(e, ERR_USAGE, "%s: differs from the run in %.200s; a run goes on with the settings it has",
+                       difference.bytes, given.resume);
+    snprintf(s->train.out, sizeof s->train.out, "%s", given.resume);
+    return true;
+}
+
+static bool read_settings(struct settings *s, struct cli *cli, struct buf *text, struct err *e)
+{
+    if (!add_sets(cli, e))
+        return false;
+    if (given.resume)
+        return read_resumed(s, cli, text, e);
+    if (!settings_read(s, cli, &cmd_train_verb, given.preset, e))
+        return false;
+    name_folder(s);
+    config_print(&s->config, false, text);
+    return buf_ok(text, e);
+}
+
+/* Settings as the policy file keeps them: without what does not shape the result, so that equal policies are equal bytes. */
+static bool print_policy_text(struct settings *s, struct buf *out, struct err *e)
+{
+    struct train_config kept = s->train;
+    s->train.out[0] = '\0';
+    s->train.threads = 1;
+    s->train.checkpoint_interval_s = 0;
+    config_print(&s->config, false, out);
+    s->train = kept;
+    return buf_ok(out, e);
+}
+
+static void print_outcome(const struct train *t, const struct settings *s, double seconds)
+{
+    char took[TERM_NUMBER];
+    const struct train_evaluation *best = train_best(t);
+    printf("%s\n", s->train.out);
+    printf("%lld steps in %s\n", train_steps(t), term_duration(took, seconds));
+    if (!isnan(best->mean_reward))
+        printf("best evaluation: reward %.4g an episode, %.2f %% of the steps over the soft limit\n", best->mean_reward,
+               100.0 * best->mean_cost);
+}
+
+static bool train_on(struct settings *s, const struct env *env, const char *config_text, struct err *e)
+{
+    CLEANUP_BUF struct buf policy_text = {0};
+    struct show show = {.settings = s, .env = env, .terminal = isatty(STDERR_FILENO) == 1, .width = 80};
+    struct winsize size;
+    if (show.terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        show.width = size.ws_col;
+    if (!print_policy_text(s, &policy_text, e))
+        return false;
+    const struct train_setup setup = {.env = env,
+                                      .config = s->train,
+                                      .ppo = s->ppo,
+                                      .slo = s->slo,
+                                      .config_text = config_text,
+                                      .policy_text = policy_text.bytes,
+                                      .resume = given.resume != NULL,
+                                      .stop = &stop,
+                                      .save = s->task.env == SETTINGS_CARTPOLE ? NULL : save_policy,
+                                      .on_row = print_table,
+                                      .on_rollout = draw_bar,
+                                      .arg = &show};
+    struct train *t = NULL;
+    double started_s = clock_monotonic_s();
+    bool done = train_open(&setup, &t, e) && train_run(t, e);
+    if (show.terminal)
+        fputs("\n", stderr);
+    if (done)
+        print_outcome(t, s, clock_monotonic_s() - started_s);
+    train_close(t);
+    buf_finish(&show.text);
+    return done;
+}
+
+static bool run(struct cli *cli, struct err *e)
+{
+    static struct settings s;
+    CLEANUP_BUF struct buf text = {0};
+    struct settings_world world = {0};
+    if (!read_settings(&s, cli, &text, e))
+        return false;
+    if (cli->decision == CLI_PRINT_CONFIG)
+        fputs(text.bytes, stdout);
+    if (cli->decision != CLI_RUN)
+        return true;
+    if (!given.resume && file_exists(s.train.out))
+        return err_set(e, ERR_USAGE, "%.200s: exists already; choose another --out, or go on with --resume %.200s",
+                       s.train.out, s.train.out);
+    watch_signals();
+    bool done = settings_world_open(&s, &world, e) && train_on(&s, &world.env, text.bytes, e);
+    settings_world_close(&world);
+    settings_finish(&s);
+    return done;
+}
+
+static void show_help(void)
+{
+    static struct settings s;
+    CLEANUP_BUF struct buf help = {0};
+    bool has_keys = settings_parse(&s, "help", "", 0, NULL);
+    cli_help("maestro", &cmd_train_verb, has_keys ? &s.config : NULL, &help);
+    fputs(help.bytes ? help.bytes : "", stdout);
+    settings_finish(&s);
+}
+
+int cmd_train(int argc, char **argv)
+{
+    struct cli cli;
+    struct err e = {0};
+    if (!cli_parse(&cli, &cmd_train_verb, argc, argv, &e)) {
+        fprintf(stderr, "maestro train: %s\n", e.message);
+        return cli_exit_status(&e);
+    }
+    if (cli.decision == CLI_SHOW_HELP) {
+        show_help();
+        return CLI_EXIT_DONE;
+    }
+    if (run(&cli, &e))
+        return CLI_EXIT_DONE;
+    fprintf(stderr, "maestro train: %s\n", e.message);
+    return cli_exit_status(&e);
+}
