@@ -38,7 +38,7 @@ void log_write(enum log_level level, const char *event, const struct log_pair *p
 
 /* clang-format off */
 #define kv(key, value) _Generic((value), \
-    bool: log_bool, float: log_double, double: log_double, char *: log_text, const char *: log_text, \
+    bool: log_bool, float: log_float, double: log_double, char *: log_text, const char *: log_text, \
     char: log_whole, signed char: log_whole, short: log_whole, int: log_whole, long: log_whole, long long: log_whole, \
     unsigned char: log_unsigned, unsigned short: log_unsigned, unsigned: log_unsigned, unsigned long: log_unsigned, \
     unsigned long long: log_unsigned)(key, value)
@@ -69,6 +69,11 @@ static inline struct log_pair log_unsigned(const char *key, unsigned long long v
 static inline struct log_pair log_double(const char *key, double value)
 {
     return (struct log_pair){.key = key, .type = LOG_DOUBLE, .as.number = value};
+}
+
+static inline struct log_pair log_float(const char *key, float value)
+{
+    return log_double(key, (double)value);
 }
 
 static inline struct log_pair log_text(const char *key, const char *value)

@@ -2,6 +2,7 @@
 #include <maestro/clock.h>
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -29,12 +30,13 @@ double clock_wall_s(void)
 char *clock_text(char out[CLOCK_TEXT], double wall_s)
 {
     struct tm tm;
-    if (!(wall_s >= YEAR_1_S && wall_s < YEAR_10000_S))
-        return strcpy(out, "-");
-    double second = floor(wall_s);
+    bool known = wall_s >= YEAR_1_S && wall_s < YEAR_10000_S; // false for NaN
+    double second = known ? floor(wall_s) : 0;
     time_t t = (time_t)second;
-    if (!gmtime_r(&t, &tm))
-        return strcpy(out, "-");
+    if (!known || !gmtime_r(&t, &tm)) {
+        memcpy(out, "-", 2);
+        return out;
+    }
     size_t n = strftime(out, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(out + n, CLOCK_TEXT - n, ".%03dZ", (int)((wall_s - second) * 1000.0));
     return out;

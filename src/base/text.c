@@ -10,11 +10,9 @@
 
 char *text_double(char out[TEXT_DOUBLE], double value)
 {
-    if (isnan(value))
-        return strcpy(out, "nan");
-    if (isinf(value))
-        return strcpy(out, value > 0 ? "inf" : "-inf");
-    for (int digits = 15; digits <= 17; digits++) {
+    if (!isfinite(value))
+        snprintf(out, TEXT_DOUBLE, "%s", isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+    for (int digits = 15; digits <= 17 && isfinite(value); digits++) {
         snprintf(out, TEXT_DOUBLE, "%.*g", digits, value);
         double back = strtod(out, NULL);
         if (back >= value && back <= value)

@@ -39,7 +39,8 @@ static bool parse(struct fixture *f, const char *line)
     char *argv[256];
     int argc = 0;
     snprintf(copy, sizeof copy, "%s", line);
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+    char *rest = NULL;
+    for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
         argv[argc++] = word;
     f->e = (struct err){0};
     return cli_parse(&f->cli, &f->verb, argc, argv, &f->e);

@@ -1,9 +1,9 @@
 /* Whole files are old or new whatever happens: refused folders, a full disk, SIGKILL in mid-write. */
 #include <maestro/file.h>
 
+#include "folder.h"
 #include "suite.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static char folder[64];
+static char folder[FOLDER_BYTES];
 
 static const char *at(const char *name)
 {
@@ -24,12 +24,6 @@ static const char *at(const char *name)
     char *path = paths[next++ % 4];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
-}
-
-static void make_folder(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/maestro-test-file-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
 }
 
 static int count_entries(void)
@@ -41,13 +35,6 @@ static int count_entries(void)
         n += entry->d_name[0] != '.';
     closedir(d);
     return n;
-}
-
-static void remove_folder(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    ck_assert_int_eq(system(command), 0);
 }
 
 static void write_text(const char *path, const char *text)
@@ -67,14 +54,14 @@ static void expect_text(const char *path, const char *text)
 
 START_TEST(written_files_read_back_and_leave_no_traces)
 {
-    make_folder();
+    folder_make(folder);
     write_text(at("a"), "old");
     write_text(at("a"), "new");
     expect_text(at("a"), "new");
     write_text(at("a"), "");
     expect_text(at("a"), "");
     ck_assert_int_eq(count_entries(), 1);
-    remove_folder();
+    folder_remove(folder);
 }
 END_TEST
 
@@ -82,7 +69,7 @@ START_TEST(reading_says_what_is_wrong)
 {
     struct err e = {0};
     struct buf out = {0};
-    make_folder();
+    folder_make(folder);
     ck_assert(!file_read(at("absent"), 10, &out, &e));
     ck_assert_ptr_nonnull(strstr(e.message, "/absent: cannot open: No such file"));
     ck_assert_int_eq(e.code, ERR_IO);
@@ -92,7 +79,7 @@ START_TEST(reading_says_what_is_wrong)
     ck_assert_int_eq(e.code, ERR_FORMAT);
     ck_assert(!file_read(folder, 10, &out, &e)); // a folder is no file
     buf_finish(&out);
-    remove_folder();
+    folder_remove(folder);
 }
 END_TEST
 
@@ -100,7 +87,7 @@ START_TEST(append_and_cut)
 {
     struct err e = {0};
     uint64_t size = 0;
-    make_folder();
+    folder_make(folder);
     ck_assert(file_append(at("log"), "one\n", 4, &e) && file_append(at("log"), "two\ntor", 7, &e));
     ck_assert(file_size(at("log"), &size, &e));
     ck_assert_uint_eq(size, 11);
@@ -110,21 +97,21 @@ START_TEST(append_and_cut)
     ck_assert_int_eq(e.code, ERR_FORMAT);
     ck_assert_ptr_nonnull(strstr(e.message, "8 bytes long, the checkpoint knows 9"));
     expect_text(at("log"), "one\ntwo\n");
-    remove_folder();
+    folder_remove(folder);
 }
 END_TEST
 
 START_TEST(folders_with_parents)
 {
     struct err e = {0};
-    make_folder();
+    folder_make(folder);
     ck_assert(file_make_folder(at("a/b/c"), &e) && file_make_folder(at("a/b/c"), &e));
     ck_assert(file_exists(at("a/b/c")));
     write_text(at("a/file"), "x");
     ck_assert(!file_make_folder(at("a/file"), &e));
     ck_assert(!file_make_folder(at("a/file/b"), &e));
     ck_assert(!file_make_folder("", &e));
-    remove_folder();
+    folder_remove(folder);
 }
 END_TEST
 
@@ -153,14 +140,14 @@ static int write_without_permission(void)
 
 START_TEST(a_read_only_folder_keeps_the_old_file)
 {
-    make_folder();
+    folder_make(folder);
     write_text(at("kept"), "old");
     ck_assert_int_eq(chmod(folder, 0555), 0);
     ck_assert_int_eq(in_child(write_without_permission), 0);
     ck_assert_int_eq(chmod(folder, 0755), 0);
     expect_text(at("kept"), "old");
     ck_assert_int_eq(count_entries(), 1);
-    remove_folder();
+    folder_remove(folder);
 }
 END_TEST
 
@@ -184,21 +171,21 @@ static int write_beyond_limit(void)
 /* The file size limit stops a write half-way, as a full disk does, wherever the test runs. */
 START_TEST(a_write_cut_short_keeps_the_old_file)
 {
-    make_folder();
+    folder_make(folder);
     write_text(at("kept"), "old");
     ck_assert_int_eq(in_child(write_beyond_limit), 0);
     expect_text(at("kept"), "old");
     ck_assert_int_eq(count_entries(), 1);
-    remove_folder();
+    folder_remove(folder);
 }
 END_TEST
 
 START_TEST(a_full_disk_keeps_the_old_file)
 {
-    make_folder();
+    folder_make(folder);
     if (mount("maestro-test", folder, "tmpfs", 0, "size=128k") != 0) {
         printf("SKIP a_full_disk_keeps_the_old_file: cannot mount a tmpfs: %s\n", strerror(errno));
-        remove_folder();
+        folder_remove(folder);
         return;
     }
     write_text(at("kept"), "old");
@@ -206,7 +193,7 @@ START_TEST(a_full_disk_keeps_the_old_file)
     int n = count_entries();
     expect_text(at("kept"), "old");
     ck_assert_int_eq(umount(folder), 0);
-    remove_folder();
+    folder_remove(folder);
     ck_assert_int_eq(status, 0);
     ck_assert_int_eq(n, 1);
 }
@@ -237,7 +224,7 @@ static void expect_whole(void)
 
 START_TEST(a_kill_leaves_the_old_file_or_the_new_one)
 {
-    make_folder();
+    folder_make(folder);
     write_text(at("kept"), "old");
     for (int i = 0; i < 20; i++) {
         pid_t child = fork();
@@ -252,7 +239,7 @@ START_TEST(a_kill_leaves_the_old_file_or_the_new_one)
         ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
         expect_whole();
     }
-    remove_folder();
+    folder_remove(folder);
 }
 END_TEST
 
