@@ -95,7 +95,7 @@ void observation_update(const struct observation_spec *spec, struct observation_
 /* out[D]; as of the last update or reset; free of side effects. */
 void observation_features(const struct observation_spec *spec, const struct observation_state *state, float *out);
 
-/* log2(x) with fixed bits on every CPU: |error| < 1e-4; x <= 0 gives -126. */
+/* log2(x) with fixed bits on every CPU: error below 2e-6; below 2^-126, and NaN: -126. */
 float observation_log2(double x);
 
 #endif

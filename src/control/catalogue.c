@@ -111,6 +111,8 @@ static bool add_list(struct observation_spec *spec, const char *list, bool group
             return err_set(e, ERR_USAGE, "observation.features: an empty name in the list");
         if (!add_entry(spec, list, n, groups, e))
             return false;
+        if (!*next && next[-1] == ',')
+            return err_set(e, ERR_USAGE, "observation.features: the list ends with a comma");
         list = next;
     }
     return true;
