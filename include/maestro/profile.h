@@ -18,8 +18,8 @@ enum balancing {
 /* One fully warm pod of a service. A request needs CPU (processor sharing among at most `concurrency` requests, with
  * node_cores at hand, a CFS quota per 100 ms period on top) and then waits without CPU (downstream calls) while it keeps
  * its concurrency slot. Requests beyond `concurrency` wait in the pod's backlog, first come first served; beyond `backlog`
- * waiting ones they are rejected at once. A request older than timeout_ms is given up and leaves the pod, waiting or in
- * service. Rejected and timed-out requests enter the latency distribution at timeout_ms and count as failed. */
+ * waiting ones they are rejected at once. The client of a request older than timeout_ms gives up; the pod, which cannot
+ * know, does the work all the same. Rejected and given-up requests enter the latency distribution at timeout_ms, as failed. */
 struct service_model {
     double cpu_ms;          /* mean CPU time per request */
     double cpu_cv;          /* its coefficient of variation; log-normal (1 with exponential=true is M/M) */

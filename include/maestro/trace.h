@@ -23,6 +23,9 @@ double trace_span_s(const struct trace *t);
 /* Value at a time. Before 0 and after the end the trace is mirrored: it runs backwards, then forwards again. */
 double trace_at(const struct trace *t, double time_s);
 
+/* The same for times that mostly rise: *hint is the row of the last answer, 0 at first. */
+double trace_at_hint(const struct trace *t, double time_s, int *hint);
+
 /* Largest value in [from, to], mirrored likewise. */
 double trace_peak(const struct trace *t, double from_s, double to_s);
 
