@@ -36,7 +36,8 @@ struct chart_series {
     bool dashed;
     bool stepped;
     bool filled;
-    bool faint; /* thin and pale: raw values behind their mean */
+    bool faint;  /* thin and pale: raw values behind their mean */
+    bool hidden; /* until its name is clicked */
 };
 
 struct chart {

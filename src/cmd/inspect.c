@@ -21,24 +21,25 @@ const struct cli_verb cmd_inspect_verb = {
 
 #define COLUMNS_SHOWN 48
 
-/* Least, mean and greatest of the finite values; false if there is none. */
-static bool column_range(const double *values, size_t n, double out[3])
+/* Least, mean and greatest of a column's finite values; false if there is none. */
+static bool column_range(const struct csv *table, int column, double out[3])
 {
-    size_t n_finite = 0;
+    size_t n = 0;
     out[0] = (double)INFINITY;
     out[1] = 0;
     out[2] = -(double)INFINITY;
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(values[i]))
+    for (size_t row = 0; row < table->n_rows; row++) {
+        double value = csv_value(table, row, column);
+        if (!isfinite(value))
             continue;
-        out[0] = fmin(out[0], values[i]);
-        out[2] = fmax(out[2], values[i]);
-        out[1] += values[i];
-        n_finite++;
+        out[0] = fmin(out[0], value);
+        out[2] = fmax(out[2], value);
+        out[1] += value;
+        n++;
     }
-    if (n_finite > 0)
-        out[1] /= (double)n_finite;
-    return n_finite > 0;
+    if (n > 0)
+        out[1] /= (double)n;
+    return n > 0;
 }
 
 #define COURSE_BINS 240 /* values a sparkline is drawn from */
@@ -75,9 +76,9 @@ static void show_column(const struct csv *table, int column, int name_width, str
     double bins[COURSE_BINS];
     double range[3];
     char text[3][TERM_NUMBER];
-    size_t n = column_course(table, column, bins);
-    if (!column_range(bins, n, range))
+    if (!column_range(table, column, range))
         return;
+    size_t n = column_course(table, column, bins);
     for (int i = 0; i < 3; i++)
         snprintf(text[i], sizeof text[i], "%.4g", range[i]);
     buf_printf(out, "%-*s  %10s %10s %10s  ", name_width, table->names[column], text[0], text[1], text[2]);
@@ -108,8 +109,7 @@ void inspect_table(const char *title, const struct csv *table, struct buf *out)
                table->torn ? "; the last line is unfinished and left out" : "");
     if (table->n_rows == 0)
         return;
-    buf_printf(out, "%-*s  %10s %10s %10s  course (means of stretches)\n", width, "column", "least", "mean",
-               "greatest");
+    buf_printf(out, "%-*s  %10s %10s %10s  course\n", width, "column", "least", "mean", "greatest");
     for (int i = 0; i < table->n_columns && i < COLUMNS_SHOWN; i++)
         show_column(table, i, width, out);
     last_rows(table, out);

@@ -84,6 +84,7 @@ static void put_series(struct json_writer *w, const struct chart_series *series)
     put_bool(w, "stepped", series->stepped);
     put_bool(w, "filled", series->filled);
     put_bool(w, "faint", series->faint);
+    put_bool(w, "hidden", series->hidden);
     put_numbers(w, "x", series->x, keep, n);
     put_numbers(w, "y", series->y, keep, n);
     json_end_object(w);

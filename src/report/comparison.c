@@ -42,12 +42,17 @@ int section_colour(const struct evaluation *v, int policy)
 {
     if (policy == v->subject)
         return 0;
-    if (evaluation_is_bound(v, policy))
-        return CHART_MUTED;
-    int place = 1;
+    int n_before = 0;
     for (int i = 0; i < policy; i++)
-        place += i != v->subject && !evaluation_is_bound(v, i);
-    return 1 + (place - 1) % (CHART_POLICY_COLOURS - 1);
+        n_before += i != v->subject && evaluation_is_bound(v, i) == evaluation_is_bound(v, policy);
+    if (evaluation_is_bound(v, policy))
+        return n_before == 0 ? CHART_MUTED : CHART_LIMIT;
+    return 1 + n_before % (CHART_POLICY_COLOURS - 1);
+}
+
+bool section_hides(const struct evaluation *v, int policy)
+{
+    return strcmp(v->kinds[policy], "random") == 0 || strcmp(v->kinds[policy], "fixed") == 0;
 }
 
 static void number_text(char out[32], double value, int digits)
@@ -176,8 +181,12 @@ static bool plane_figure(struct page *p, const struct evaluation *v, const char 
             continue;
         ends[0] = fmin(ends[0], x[i]);
         ends[1] = fmax(ends[1], x[i]);
-        series[n++] = (struct chart_series){
-            .name = v->policies[i], .colour = section_colour(v, i), .x = &x[i], .y = &y[i], .n = 1};
+        series[n++] = (struct chart_series){.name = v->policies[i],
+                                            .colour = section_colour(v, i),
+                                            .x = &x[i],
+                                            .y = &y[i],
+                                            .n = 1,
+                                            .hidden = strcmp(v->kinds[i], "random") == 0};
     }
     if (n == 0)
         return true;

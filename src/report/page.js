@@ -38,14 +38,14 @@
       borderColor: colour(series.colour) + (series.faint ? "66" : ""), borderWidth: series.faint ? 1 : 1.8,
       borderDash: series.dashed ? [6, 4] : [], stepped: series.stepped ? "before" : false,
       backgroundColor: colour(series.colour) + (series.filled ? "26" : ""), fill: series.filled ? "origin" : false,
-      pointRadius: 0, pointHitRadius: 6, order: series.filled || series.faint ? 2 : 1
+      pointRadius: 0, pointHitRadius: 6, pointStyle: "line", hidden: !!series.hidden, order: series.filled || series.faint ? 2 : 1
     };
   }
 
   function pointSet(spec, series) {
     var tiles = spec.kind === "map";
     return {
-      type: "scatter", label: series.name, data: points(series), yAxisID: "y",
+      type: "scatter", label: series.name, data: points(series), yAxisID: "y", hidden: !!series.hidden,
       backgroundColor: colour(series.colour), borderColor: tiles ? colour(series.colour) : ink("--paper"),
       borderWidth: tiles ? 0 : 1, pointStyle: tiles ? "rect" : "circle",
       radius: tiles ? tileRadius(spec.grid) : 7, hoverRadius: tiles ? tileRadius(spec.grid) : 9
@@ -54,6 +54,12 @@
 
   function dataSet(spec, series) {
     return spec.kind === "line" || series.dashed ? lineSet(series) : pointSet(spec, series);
+  }
+
+  function extreme(spec, key, pick) {
+    return spec.series.reduce(function (so_far, series) {
+      return series[key].reduce(function (a, b) { return b === null ? a : pick(a, b); }, so_far);
+    }, pick === Math.min ? Infinity : -Infinity);
   }
 
   function axis(title, more) {
@@ -65,15 +71,22 @@
 
   function scales(spec) {
     var x = axis(spec.x_title, {});
-    if (spec.kind === "line") { x.bounds = "data"; }
+    if (spec.kind === "line") {
+      x.max = extreme(spec, "x", Math.max);
+      x.min = spec.x_is_time ? extreme(spec, "x", Math.min) : 0;
+    }
     if (spec.x_is_time) {
-      var ends = spec.series.map(function (s) { return s.x.length ? s.x[s.x.length - 1] - s.x[0] : 0; });
-      x.ticks.stepSize = timeStep(Math.max.apply(null, ends.concat([1])));
+      x.afterBuildTicks = function (built) {
+        var step = timeStep(x.max - x.min);
+        built.ticks = [];
+        for (var t = Math.ceil(x.min / step) * step; t <= x.max; t += step) { built.ticks.push({ value: t }); }
+      };
       x.ticks.callback = clock;
     }
     var all = { x: x, y: axis(spec.y_title, spec.y_from_zero ? { beginAtZero: true } : {}) };
     if (spec.y_is_log) {
       all.y.type = "logarithmic";
+      all.y.min = extreme(spec, "y", Math.min) * 0.8;
       all.y.ticks.callback = function (value) { return /^[125]0*$/.test(String(value)) ? String(value) : ""; };
     }
     if (spec.y2_title) {
@@ -88,7 +101,7 @@
       callbacks: {
         title: function (items) {
           if (!items.length || spec.kind !== "line") { return ""; }
-          return spec.x_title + " " + (spec.x_is_time ? clock(items[0].parsed.x) : items[0].formattedValue && items[0].label);
+          return spec.x_title + " " + (spec.x_is_time ? clock(items[0].parsed.x) : items[0].parsed.x.toLocaleString());
         }
       }
     };
@@ -105,7 +118,8 @@
         scales: scales(spec),
         plugins: {
           legend: { display: spec.series.length > 1, position: "bottom",
-            labels: { color: ink("--ink"), boxWidth: 14, boxHeight: 3, usePointStyle: spec.kind !== "line" } },
+            labels: { color: ink("--ink"), boxWidth: spec.kind === "line" ? 16 : 9, boxHeight: spec.kind === "line" ? 3 : 9,
+              usePointStyle: spec.kind !== "line" } },
           tooltip: tooltip(spec)
         }
       }

@@ -21,4 +21,7 @@ MUST_CHECK bool decisions_section(struct page *p, const char *run, const char *e
 /* The same colour for a policy on the whole page. */
 int section_colour(const struct evaluation *v, int policy);
 
+/* Policies that are there for scale only start hidden where their lines would cover the others. */
+bool section_hides(const struct evaluation *v, int policy);
+
 #endif

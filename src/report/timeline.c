@@ -69,6 +69,7 @@ static struct chart_series course_series(const struct evaluation *v, const struc
                                  .y = c->column[column],
                                  .n = c->n,
                                  .dashed = bound,
+                                 .hidden = section_hides(v, c->policy),
                                  .stepped = column == REPLICAS};
 }
 
@@ -100,7 +101,7 @@ static bool replicas_figure(struct page *p, const struct evaluation *v, const st
         n_series++;
     }
     series[n_series] = shared_series(&courses[0], RPS, "load", CHART_MUTED);
-    series[n_series].second_axis = series[n_series].filled = true;
+    series[n_series].second_axis = series[n_series].filled = series[n_series].faint = true;
     n_series++;
     struct chart chart = {.kind = CHART_LINE,
                           .title = "Load and replicas",
@@ -174,8 +175,8 @@ bool timeline_section(struct page *p, const struct evaluation *v, struct err *e)
         page_paragraph(p, "The evaluation has no timeline.csv, so the course of each policy is not shown.");
         return true;
     }
-    page_paragraph(
-        p, "The first judged window of each trace, the same load for every policy. Click a name to hide its line.");
+    page_paragraph(p, "The first judged window of each trace, the same load for every policy. Click a name to show or "
+                      "hide its line.");
     for (int i = 0; i < v->n_traces; i++) {
         if (!show_trace(p, v, v->traces[i], e))
             return false;
