@@ -73,6 +73,12 @@ void config_help(const struct config *c, struct buf *out)
     }
 }
 
+/* A sentence ends at p, which holds its space: mdoc wants the next one on a line of its own. */
+static bool ends_sentence(const char *text, const char *p)
+{
+    return *p == ' ' && p > text && p[-1] == '.' && p[1] >= 'A' && p[1] <= 'Z';
+}
+
 /* Text inside mdoc: a backslash is spelled out, and a line must not open with a control character. */
 static void roff_text(const char *text, struct buf *out)
 {
@@ -85,7 +91,7 @@ static void roff_text(const char *text, struct buf *out)
         else if (*p == '-')
             buf_text(out, "\\-");
         else
-            buf_append(out, *p == '\n' ? " " : p, 1);
+            buf_append(out, *p == '\n' ? " " : ends_sentence(text, p) ? "\n" : p, 1);
     }
 }
 

@@ -318,6 +318,39 @@ START_TEST(wrong_variables_are_named)
 }
 END_TEST
 
+/* MAESTRO_A_B_C may mean a.b_c or a_b.c: the longest section wins. */
+START_TEST(the_longest_section_takes_a_variable)
+{
+    static const struct config_key keys[] = {{"c", CONFIG_INT, AT(n_steps), "1", 0, 9, NULL, NULL, "C."},
+                                             {"b-c", CONFIG_INT, AT(kind), "1", 0, 9, NULL, NULL, "B and C."}};
+    struct ppo a = {0}, ab = {0};
+    struct config_section sections[] = {{"a", "A.", keys, 2, &a}, {"a_b", "A and B.", keys, 2, &ab}};
+    struct config c;
+    struct err e = {0};
+    ck_assert(config_init(&c, sections, 2, &e));
+    ck_assert_int_eq(setenv("MAESTRO_A_B_C", "5", 1), 0);
+    ck_assert_msg(config_environment(&c, &e), "%s", e.message);
+    ck_assert_int_eq(ab.n_steps, 5);
+    ck_assert_int_eq(a.kind, 1);
+    config_finish(&c);
+}
+END_TEST
+
+START_TEST(a_long_origin_keeps_its_end)
+{
+    struct fixture f;
+    char name[400];
+    open_fixture(&f);
+    memset(name, 'd', sizeof name - 1);
+    memcpy(name + sizeof name - 11, "/tail.yaml", 11);
+    ck_assert(config_text(&f.c, name + 150, "ppo: {n_steps: 7}", 17, &f.e));
+    const char *origin = config_origin(&f.c, "ppo.n_steps");
+    ck_assert_ptr_nonnull(strstr(origin, "/tail.yaml:1"));
+    ck_assert_int_eq(strncmp(origin, "...d", 4), 0);
+    close_fixture(&f);
+}
+END_TEST
+
 static void set_hard_values(struct fixture *f)
 {
     f->v.rate = 0.1 + 0.2;
@@ -420,5 +453,5 @@ END_TEST
 SUITE("config", defaults_are_read_like_any_value, units_are_converted_within_their_family, conversion_rounds_once,
       wrong_values_say_what_would_be_right, texts_have_a_limit, unknown_names_get_a_suggestion, files_name_their_lines,
       an_absent_file_is_named, later_layers_win_and_are_remembered, wrong_variables_are_named,
-      printing_reads_back_exactly, the_first_difference_is_named, help_and_manual_name_every_key,
-      a_bad_default_is_found_at_once)
+      the_longest_section_takes_a_variable, a_long_origin_keeps_its_end, printing_reads_back_exactly,
+      the_first_difference_is_named, help_and_manual_name_every_key, a_bad_default_is_found_at_once)

@@ -1,4 +1,5 @@
-/* log: both formats, escaping, limits, levels, lines of threads that do not mix. */
+/* log: both formats, escaping, limits, levels, lines of threads that do not mix, no allocation (malloc, calloc and
+ * realloc are counted by the linker's --wrap). */
 #include <maestro/json.h>
 #include <maestro/log.h>
 
@@ -156,5 +157,47 @@ START_TEST(lines_of_threads_do_not_mix)
 }
 END_TEST
 
+static int n_allocations;
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t count, size_t n);
+void *__real_realloc(void *old, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t count, size_t n);
+void *__wrap_realloc(void *old, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+    n_allocations++;
+    return __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t count, size_t n)
+{
+    n_allocations++;
+    return __real_calloc(count, n);
+}
+
+void *__wrap_realloc(void *old, size_t n)
+{
+    n_allocations++;
+    return __real_realloc(old, n);
+}
+
+START_TEST(a_line_allocates_nothing)
+{
+    void *volatile probe = malloc(1);
+    ck_assert_int_gt(n_allocations, 0); // the counter counts
+    free(probe);
+    for (int format = LOG_LOGFMT; format <= LOG_JSON; format++) {
+        FILE *file = open_log(LOG_INFO, (enum log_format)format);
+        int before = n_allocations;
+        log_info("scale", kv("target", "a \"b\""), kv("p95", 0.1), kv("n", 3), kv("ok", (bool)true));
+        int after = n_allocations;
+        close_log(file);
+        ck_assert_int_eq(after, before);
+    }
+}
+END_TEST
+
 SUITE("log", logfmt_quotes_what_needs_it, json_lines_are_json, levels_below_the_least_are_silent,
-      long_lines_are_cut_and_stay_whole, lines_of_threads_do_not_mix)
+      long_lines_are_cut_and_stay_whole, lines_of_threads_do_not_mix, a_line_allocates_nothing)
