@@ -160,7 +160,7 @@ bool bench_run(const struct bench_options *options, struct buf *out, struct err 
     struct bench_figure figures[BENCH_LIMIT] = {0};
     int n = 0;
     const bool done = bench_ceilings(figures, &n, e) && bench_learning(figures, &n, options->kernel, e) &&
-                      bench_measure(figures, n, options, out, e);
+                      bench_simulation(figures, &n, e) && bench_measure(figures, n, options, out, e);
     for (int i = 0; i < n; i++)
         if (figures[i].finish)
             figures[i].finish(figures[i].data);

@@ -46,6 +46,7 @@ MUST_CHECK bool bench_measure(struct bench_figure *figures, int n_figures, const
 /* Adds own figures; more may be appended by the caller before bench_measure. */
 MUST_CHECK bool bench_ceilings(struct bench_figure *figures, int *n_figures, struct err *e);
 MUST_CHECK bool bench_learning(struct bench_figure *figures, int *n_figures, const char *kernel, struct err *e);
+MUST_CHECK bool bench_simulation(struct bench_figure *figures, int *n_figures, struct err *e);
 
 /* All of the above. */
 MUST_CHECK bool bench_run(const struct bench_options *options, struct buf *out, struct err *e);

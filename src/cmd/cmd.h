@@ -5,6 +5,9 @@
 
 #include <maestro/cli.h>
 
+int cmd_bench(int argc, char **argv);
+extern const struct cli_verb cmd_bench_verb;
+
 int cmd_evaluate(int argc, char **argv);
 extern const struct cli_verb cmd_evaluate_verb;
 

@@ -1,13 +1,80 @@
-/* maestro: the command line's front door. Finds the verb, hands it its arguments, turns its answer into an exit status. */
+/* maestro: the command line's front door. Finds the verb and hands it its arguments. */
+#include "cmd.h"
+#include "settings.h"
+
 #include <stdio.h>
 #include <string.h>
 
+static const char SUMMARY[] = "Learn to scale Kubernetes services, judge what was learnt, look at it.";
+
+struct entry {
+    const struct cli_verb *verb;
+    int (*run)(int argc, char **argv);
+};
+
+static const struct entry entries[] = {
+    {&cmd_train_verb, cmd_train},     {&cmd_evaluate_verb, cmd_evaluate}, {&cmd_report_verb, cmd_report},
+    {&cmd_inspect_verb, cmd_inspect}, {&cmd_bench_verb, cmd_bench},
+};
+enum { ENTRIES = sizeof entries / sizeof *entries };
+
+static int gather_verbs(struct cli_verb verbs[ENTRIES])
+{
+    for (int i = 0; i < ENTRIES; i++)
+        verbs[i] = *entries[i].verb;
+    return ENTRIES;
+}
+
+static int show_help(FILE *stream)
+{
+    struct cli_verb verbs[ENTRIES];
+    CLEANUP_BUF struct buf help = {0};
+    cli_verbs_help("maestro", SUMMARY, verbs, gather_verbs(verbs), &help);
+    fputs(help.bytes ? help.bytes : "", stream);
+    return CLI_EXIT_DONE;
+}
+
+/* For the build: the manual's list of settings. */
+static int show_manual_keys(void)
+{
+    static struct settings s;
+    struct err e = {0};
+    CLEANUP_BUF struct buf text = {0};
+    if (!settings_parse(&s, "manual", "", 0, &e)) {
+        fprintf(stderr, "maestro: %s\n", e.message);
+        return CLI_EXIT_FAILED;
+    }
+    config_manual(&s.config, &text);
+    fputs(text.bytes ? text.bytes : "", stdout);
+    settings_finish(&s);
+    return CLI_EXIT_DONE;
+}
+
+static int run_verb(int argc, char **argv)
+{
+    struct cli_verb verbs[ENTRIES];
+    const struct cli_verb *found = NULL;
+    struct err e = {0};
+    if (!cli_find_verb(verbs, gather_verbs(verbs), argv[1], &found, &e)) {
+        fprintf(stderr, "maestro: %s\n", e.message);
+        return cli_exit_status(&e);
+    }
+    return entries[found - verbs].run(argc - 2, argv + 2);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        puts("maestro 0.1.0");
-        return 0;
+    if (argc < 2) {
+        show_help(stderr);
+        return CLI_EXIT_USAGE;
     }
-    fputs("maestro: name a verb\n", stderr);
-    return 2;
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("maestro " MAESTRO_VERSION);
+        return CLI_EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+        return show_help(stdout);
+    if (strcmp(argv[1], "manual-keys") == 0)
+        return show_manual_keys();
+    return run_verb(argc, argv);
 }

@@ -1,0 +1,51 @@
+/* bench_verb: the verb bench: options in, table or JSON on standard output. */
+#include "bench.h"
+#include "cmd.h"
+
+#include <stdio.h>
+
+static struct {
+    const char *kernel;
+    const char *only;
+    int rounds;
+    bool json;
+} given;
+
+static const struct cli_option options[] = {
+    {"kernel", 'k', CLI_TEXT, "NAME", "Matrix kernel: auto, avx512, avx2, portable, scalar or blas", &given.kernel},
+    {"only", 0, CLI_TEXT, "TEXT", "Only the ceilings and the figures whose name holds this", &given.only},
+    {"rounds", 'r', CLI_INT, "N", "Interleaved repeats of everything; default 5", &given.rounds},
+    {"json", 0, CLI_FLAG, NULL, "JSON instead of a table", &given.json},
+};
+
+const struct cli_verb cmd_bench_verb = {
+    .name = "bench",
+    .summary = "measure trainer, simulator and inference against the machine's ceiling, in one run",
+    .words = "",
+    .options = options,
+    .n_options = (int)(sizeof options / sizeof *options),
+};
+
+int cmd_bench(int argc, char **argv)
+{
+    struct cli cli;
+    struct err e = {0};
+    CLEANUP_BUF struct buf out = {0};
+    if (!cli_parse(&cli, &cmd_bench_verb, argc, argv, &e)) {
+        fprintf(stderr, "maestro bench: %s\n", e.message);
+        return cli_exit_status(&e);
+    }
+    if (cli.decision == CLI_SHOW_HELP) {
+        cli_help("maestro", &cmd_bench_verb, NULL, &out);
+        fputs(out.bytes ? out.bytes : "", stdout);
+        return CLI_EXIT_DONE;
+    }
+    const struct bench_options bench = {
+        .kernel = given.kernel, .only = given.only, .rounds = given.rounds, .json = given.json};
+    if (!bench_run(&bench, &out, &e)) {
+        fprintf(stderr, "maestro bench: %s\n", e.message);
+        return cli_exit_status(&e);
+    }
+    fputs(out.bytes, stdout);
+    return CLI_EXIT_DONE;
+}
