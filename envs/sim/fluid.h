@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define FLUID_PODS 128 /* slots; a multiple of FLUID_LANES */
-#define FLUID_LANES 16
+#define FLUID_LANES 8
 #define FLUID_GRID 256  /* steps of y in the settle table */
 #define FLUID_LEVELS 32 /* speeds 2^(-level / 8): 1 down to 0.07 */
 
@@ -33,6 +33,9 @@ struct fluid_pods {
     float served[FLUID_PODS];   /* requests served since somebody last set it to 0 */
     float per_step[FLUID_PODS]; /* of the pod's level */
     int32_t level[FLUID_PODS];
+    /* Loads are smooth, so a pod stays in its row for many seconds: what it served there is held back until it leaves. */
+    float held[FLUID_PODS];
+    int32_t held_row[FLUID_PODS];
 };
 
 /* One call: the seconds of arrivals[n_seconds] over slots [0, n_pods). cells[LATENCY_ROWS] += requests served by row;
@@ -50,6 +53,9 @@ struct fluid_run {
 
 void fluid_run(struct fluid_run *run); /* the fastest kernel of this machine */
 
+/* What slots [first, end) hold back goes into cells. Before cells are read, and before a pod's level changes. */
+void fluid_release(const struct fluid_table *t, struct fluid_pods *p, int first, int end, float *cells);
+
 struct fluid_sums {
     float requests, failed, latency_ms; /* sum of cells; of cells * failed; of cells * mean_ms */
 };
@@ -58,10 +64,13 @@ struct fluid_sums {
 struct fluid_sums fluid_mix(const struct latency_table *t, float *cells /* [LATENCY_ROWS] */,
                             float *mix /* [LATENCY_BINS] */);
 
-/* The variants, for the test that compares them. The plain one runs everywhere. */
+/* The kernels, for the test that compares them. The plain one runs everywhere. */
 void fluid_run_plain(struct fluid_run *run);
+#ifdef SIM_HAVE_AVX2
 void fluid_run_avx2(struct fluid_run *run);
-struct fluid_sums fluid_mix_plain(const struct latency_table *t, float *cells, float *mix);
-struct fluid_sums fluid_mix_avx2(const struct latency_table *t, float *cells, float *mix);
+#endif
+
+/* Rare, the kernels' common tail: a pod near its limit turns requests away. Of the left ones it returns the served. */
+float fluid_turn_away(struct fluid_run *run, int pod, float left);
 
 #endif

@@ -57,6 +57,7 @@ void pods_refresh(const struct service *v, struct sim_state *s, int slot)
 {
     struct slot *p = &s->slots[slot];
     pods_settle_cpu(v, s);
+    fluid_release(&v->fluid, &s->pods, slot, slot + 1, s->cells);
     double slow = warm_speed(v, s, p) / s->drift;
     int level = service_level(slow * (1.0 - p->stolen));
     s->pods.level[slot] = level;
