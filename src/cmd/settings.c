@@ -126,16 +126,24 @@ static bool keep_part(struct trace *t, double from, double to, const char *text,
     return true;
 }
 
-/* "#FROM..TO" with 0 <= FROM < TO <= 1 */
-static bool read_part(const char *hash, double *from, double *to)
+/* A number that is the whole text. */
+static bool read_share(const char *text, double *out)
 {
     char *end = NULL;
-    *from = strtod(hash + 1, &end);
-    if (end == hash + 1 || strncmp(end, "..", 2) != 0)
+    *out = strtod(text, &end);
+    return end != text && *end == '\0';
+}
+
+/* "#FROM..TO" with 0 <= FROM < TO <= 1. FROM is cut out first: left to itself strtod reads the first point of "0..1" as the
+ * number's own. */
+static bool read_part(const char *hash, double *from, double *to)
+{
+    char first[32];
+    const char *dots = strstr(hash, "..");
+    if (!dots || dots - hash > (long)sizeof first)
         return false;
-    const char *second = end + 2;
-    *to = strtod(second, &end);
-    return end != second && *end == '\0' && *from >= 0 && *from < *to && *to <= 1;
+    snprintf(first, sizeof first, "%.*s", (int)(dots - hash - 1), hash + 1);
+    return read_share(first, from) && read_share(dots + 2, to) && *from >= 0 && *from < *to && *to <= 1;
 }
 
 bool settings_trace(const char *text, struct trace *out, struct err *e)
