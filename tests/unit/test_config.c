@@ -197,6 +197,7 @@ START_TEST(wrong_values_say_what_would_be_right)
         {"run.period", "0.5", "--o: '0.5' is out of range: 1 to 3600 s is wanted"},
         {"run.memory", "0.3", "--o: '0.3' is not a whole number of bytes"},
         {"run.name", "\xff", "--o: the text is not UTF-8 at byte 1"},
+        {"run.traces", "a,\xff", "--o: the text is not UTF-8 at byte 3"},
     };
     struct fixture f;
     open_fixture(&f);
@@ -324,7 +325,7 @@ START_TEST(the_longest_section_takes_a_variable)
     static const struct config_key keys[] = {{"c", CONFIG_INT, AT(n_steps), "1", 0, 9, NULL, NULL, "C."},
                                              {"b-c", CONFIG_INT, AT(kind), "1", 0, 9, NULL, NULL, "B and C."}};
     struct ppo a = {0}, ab = {0};
-    struct config_section sections[] = {{"a", "A.", keys, 2, &a}, {"a_b", "A and B.", keys, 2, &ab}};
+    struct config_section sections[] = {{"a_b", "A and B.", keys, 2, &ab}, {"a", "A.", keys, 2, &a}};
     struct config c;
     struct err e = {0};
     ck_assert(config_init(&c, sections, 2, &e));

@@ -122,6 +122,21 @@ START_TEST(bounded_draws_are_even)
 }
 END_TEST
 
+/* Of 2^32 draws a bound of 3 * 2^30 must reject a quarter; taken modulo instead, the lowest third would come half the time.
+ * 0.0075 is 5 standard errors. */
+START_TEST(bounded_draws_reject_the_uneven_rest)
+{
+    for (uint64_t seed = 0; seed < N_SEEDS; seed++) {
+        struct rng r;
+        int n_low = 0;
+        rng_init(&r, seed, 4);
+        for (int i = 0; i < N_DRAWS; i++)
+            n_low += rng_bounded(&r, 0xc0000000u) < 0x40000000u;
+        ck_assert_double_eq_tol((double)n_low / N_DRAWS, 1.0 / 3, 0.0075);
+    }
+}
+END_TEST
+
 struct distribution {
     const char *name;
     double (*draw)(struct rng *r, double a, double b);
@@ -212,4 +227,5 @@ END_TEST
 
 SUITE("rng", first_draws_and_states_of_the_demo, twelve_draws_without_pause,
       coins_rolls_and_the_next_rounds_of_the_demo, seeds_zero_and_one, streams_of_one_seed_differ,
-      bounded_draws_are_even, moments_of_every_distribution, poisson_is_whole_and_zero_at_zero)
+      bounded_draws_are_even, bounded_draws_reject_the_uneven_rest, moments_of_every_distribution,
+      poisson_is_whole_and_zero_at_zero)
