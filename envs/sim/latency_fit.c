@@ -14,7 +14,7 @@
 /* From this load on, neighbouring points share the shape of their latencies: queues near saturation look alike, and their
  * noise is largest. Below, a quota can change the shape from one load to the next. */
 static const double SHARED_SHAPE_FROM = 0.5;
-#define SHAPE_REACH 3 /* points to each side */
+static const double SHAPE_REACH = 0.12; /* of load */
 
 /* Rejections of a full pod spread over one step of the grid: throughput rises there to this many times capacity. */
 static const double FULL_POD_FACTOR = 100.0;
@@ -95,18 +95,21 @@ static bool shares_shape(const struct latency_point *p)
     return p->load >= SHARED_SHAPE_FROM && p->load < 1.0 && p->failed + p->rejected == 0.0;
 }
 
-/* One level of one point, relative to the mean, from the straight line through its neighbours' in log L. */
+/* One level of one point, relative to the mean, from the straight line over the load through all that share their shape,
+ * near ones first. The ends of the range lean on the middle: a run near saturation is hardly longer than its queue's memory,
+ * and sees too little of the distribution. */
 static double shared_level(const struct latency_points *points, int point, int level)
 {
-    double x[2 * SHAPE_REACH + 1], y[2 * SHAPE_REACH + 1], w[2 * SHAPE_REACH + 1];
+    double x[LATENCY_POINTS_LIMIT], y[LATENCY_POINTS_LIMIT], w[LATENCY_POINTS_LIMIT];
     int n = 0;
-    for (int i = point - SHAPE_REACH; i <= point + SHAPE_REACH; i++) {
-        if (i < 0 || i >= points->n || !shares_shape(&points->at[i]))
-            continue;
+    for (int i = 0; i < points->n; i++) {
         const struct latency_point *p = &points->at[i];
-        x[n] = log(p->l / points->at[point].l);
+        if (!shares_shape(p))
+            continue;
+        x[n] = p->load - points->at[point].load;
         y[n] = log(p->level_ms[level] * p->rate_rps / (1000.0 * p->seen_l));
-        w[n++] = p->weight * (SHAPE_REACH + 1 - (i > point ? i - point : point - i));
+        w[n] = p->weight / (1.0 + x[n] * x[n] / (SHAPE_REACH * SHAPE_REACH));
+        n++;
     }
     return exp(line_at_zero(x, y, w, n));
 }

@@ -235,7 +235,7 @@ static void measure_point(struct measure *m, double load, int n)
         .rejected = m->turned_away / (ended + m->turned_away),
         .failed = m->given_up / ended,
         .clip = m->latency_s / m->pod.inside_s,
-        .weight = n,
+        .weight = n * fmax(1e-3, (1.0 - load) * (1.0 - load)),
     };
     latency_read_levels(m->fine, ended, m->points.config.timeout_s * 1000.0, out->level_ms);
 }

@@ -27,7 +27,7 @@ struct latency_point {
     double rejected; /* share of rate_rps */
     double failed;   /* share of what ends inside */
     double clip;     /* mean latency with failures at the time-out, over the mean time inside */
-    double weight;   /* requests */
+    double weight;   /* requests x (1 - load)^2: a queue forgets in 1 / (1 - load)^2 requests, so that many are one */
     double level_ms[LATENCY_LEVELS];
 };
 

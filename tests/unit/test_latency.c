@@ -112,7 +112,7 @@ START_TEST(everything_rises_with_the_load)
             last = p95;
         }
         if (k == 4) // 40 s of work before a time-out of 2 s
-            ck_assert_double_eq(last, SERVICES[k].timeout_ms);
+            ck_assert_double_ge(last, 0.999 * SERVICES[k].timeout_ms);
     }
 }
 END_TEST
