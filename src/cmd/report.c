@@ -105,6 +105,10 @@ int cmd_report(int argc, char **argv)
     struct cli cli;
     struct err e = {0};
     bool done = cli_parse(&cli, &cmd_report_verb, argc, argv, &e);
+    if (done && cli.decision == CLI_SHOW_VERSION) {
+        puts("maestro " MAESTRO_VERSION);
+        return CLI_EXIT_DONE;
+    }
     if (done && cli.decision == CLI_SHOW_HELP) {
         CLEANUP_BUF struct buf help = {0};
         cli_help("maestro", &cmd_report_verb, NULL, &help);

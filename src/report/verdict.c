@@ -50,11 +50,11 @@ static void say_slo(const struct evaluation *v, const struct sides *s, struct ve
     say(out, 0, "SLO", text);
 }
 
-/* The tuned HPA with the fewest replica-hours, -1 if there is none. */
+/* The first HPA tuned by the evaluation, -1 if there is none. */
 static int tuned_baseline(const struct evaluation *v)
 {
     for (int i = 0; i < v->n_policies; i++) {
-        if (strcmp(v->kinds[i], "hpa") == 0 && strstr(v->policies[i], "tuned"))
+        if (strcmp(v->kinds[i], "hpa") == 0 && (strstr(v->policies[i], "tuned") || strchr(v->policies[i], '*')))
             return i;
     }
     return -1;
@@ -66,14 +66,13 @@ static void say_cost(const struct evaluation *v, const struct sides *s, struct v
     double own = evaluation_value(v, s->subject_row, "replica_hours");
     double other = evaluation_value(v, s->baseline_row, "replica_hours");
     double percent = 100 * (own / other - 1);
-    int n = snprintf(text, sizeof text, "%.1f replica-hours against %.1f of %s (%.1f %% %s)", own, other, s->baseline,
-                     fabs(percent), percent < 0 ? "fewer" : "more");
+    char third[96] = "";
     int tuned = tuned_baseline(v);
-    if (tuned >= 0 && tuned != v->baseline && n > 0 && (size_t)n < sizeof text) {
-        long row = evaluation_row(v, v->policies[tuned], "ALL", NULL);
-        snprintf(text + n, sizeof text - (size_t)n, "; %s needs %.1f.", v->policies[tuned],
-                 evaluation_value(v, row, "replica_hours"));
-    }
+    if (tuned >= 0 && tuned != v->baseline)
+        snprintf(third, sizeof third, "; %s needs %.1f", v->policies[tuned],
+                 evaluation_value(v, evaluation_row(v, v->policies[tuned], "ALL", NULL), "replica_hours"));
+    snprintf(text, sizeof text, "%.1f replica-hours against %.1f of %s (%.1f %% %s)%s.", own, other, s->baseline,
+             fabs(percent), percent < 0 ? "fewer" : "more", third);
     say(out, 1, "Cost", text);
 }
 
@@ -83,19 +82,25 @@ static bool text_is(const struct json *object, const char *key, const char *want
     return json_as_text(json_find(object, key), &text) && strcmp(text, wanted) == 0;
 }
 
-/* mean, low, high of the paired difference in reward_true over all traces; false if it is not there. */
-static bool paired_reward(const struct evaluation *v, const struct sides *s, double out[3])
+/* Mean and 95 % interval of subject less baseline over all traces, window by window. */
+struct difference {
+    double mean, low, high;
+};
+
+static bool is_number(const struct json *object, const char *key, double *out)
 {
-    static const char *const names[3] = {"mean", "low", "high"};
-    const struct json *paired = v->detail.root ? json_find(v->detail.root, "paired") : NULL;
-    for (const struct json *p = paired ? json_first(paired) : NULL; p; p = json_next(p)) {
-        if (!text_is(p, "policy", s->subject) || !text_is(p, "baseline", s->baseline) || !text_is(p, "trace", "ALL") ||
-            !text_is(p, "metric", "reward_true"))
-            continue;
-        bool found = true;
-        for (int i = 0; i < 3; i++)
-            found = found && json_as_number(json_find(p, names[i]), &out[i]);
-        return found;
+    return json_as_number(json_find(object, key), out);
+}
+
+/* false if the evaluation does not hold it. */
+static bool paired(const struct evaluation *v, const struct sides *s, const char *metric, struct difference *out)
+{
+    const struct json *rows = v->detail.root ? json_find(v->detail.root, "paired") : NULL;
+    for (const struct json *p = rows ? json_first(rows) : NULL; p; p = json_next(p)) {
+        if (text_is(p, "policy", s->subject) && text_is(p, "baseline", s->baseline) && text_is(p, "trace", "ALL") &&
+            text_is(p, "metric", metric))
+            return is_number(p, "mean", &out->mean) && is_number(p, "low", &out->low) &&
+                   is_number(p, "high", &out->high);
     }
     return false;
 }
@@ -103,19 +108,15 @@ static bool paired_reward(const struct evaluation *v, const struct sides *s, dou
 static void say_reward(const struct evaluation *v, const struct sides *s, struct verdict *out)
 {
     char text[320];
-    double paired[3];
-    int n = snprintf(text, sizeof text, "%.4f against %.4f of %s", evaluation_value(v, s->subject_row, "reward_true"),
-                     evaluation_value(v, s->baseline_row, "reward_true"), s->baseline);
-    if (n < 0 || (size_t)n >= sizeof text)
-        n = 0;
-    if (paired_reward(v, s, paired))
-        snprintf(text + n, sizeof text - (size_t)n, "; paired difference %+.4f (95 %%: %+.4f to %+.4f), %s.", paired[0],
-                 paired[1], paired[2],
-                 paired[1] > 0   ? "a gain"
-                 : paired[2] < 0 ? "a loss"
-                                 : "no proven difference");
-    else
-        snprintf(text + n, sizeof text - (size_t)n, ".");
+    char less[160] = "";
+    struct difference d;
+    if (paired(v, s, "reward_true", &d))
+        snprintf(less, sizeof less, "; paired difference %+.4f (95 %%: %+.4f to %+.4f), %s", d.mean, d.low, d.high,
+                 d.low > 0    ? "a gain"
+                 : d.high < 0 ? "a loss"
+                              : "no proven difference");
+    snprintf(text, sizeof text, "%.4f against %.4f of %s%s.", evaluation_value(v, s->subject_row, "reward_true"),
+             evaluation_value(v, s->baseline_row, "reward_true"), s->baseline, less);
     say(out, 2, "Reward", text);
 }
 
@@ -135,15 +136,22 @@ static void say_bound(const struct evaluation *v, const struct sides *s, struct 
     say(out, 3, "Bound", text);
 }
 
+/* Fewer replica-hours in the mean, and, where the evaluation has the paired differences, beyond chance. */
+static bool cheaper(const struct evaluation *v, const struct sides *s)
+{
+    struct difference d;
+    double own = evaluation_value(v, s->subject_row, "replica_hours");
+    double other = evaluation_value(v, s->baseline_row, "replica_hours");
+    return own < other && (!paired(v, s, "replica_hours", &d) || d.high < 0);
+}
+
 static void conclude(const struct evaluation *v, const struct sides *s, struct verdict *out)
 {
     char text[320];
-    double paired[3];
+    struct difference d;
     int lost = traces_lost(v, s);
-    bool cheaper =
-        evaluation_value(v, s->subject_row, "replica_hours") < evaluation_value(v, s->baseline_row, "replica_hours");
-    bool gains = paired_reward(v, s, paired) && paired[1] > 0;
-    out->better = lost == 0 && cheaper;
+    bool gains = paired(v, s, "reward_true", &d) && d.low > 0;
+    out->better = lost == 0 && cheaper(v, s);
     if (out->better)
         snprintf(text, sizeof text, "%s is better: it holds the SLO wherever %s does, with fewer replica-hours%s.",
                  s->subject, s->baseline, gains ? " and more reward" : "");
@@ -152,8 +160,9 @@ static void conclude(const struct evaluation *v, const struct sides *s, struct v
                  s->subject, lost, v->n_traces, s->baseline, gains ? ", though its reward is higher" : "");
     else
         snprintf(text, sizeof text,
-                 "%s is not better: it holds the SLO wherever %s does, but at no fewer replica-hours%s.", s->subject,
-                 s->baseline, gains ? ", though with more reward" : "");
+                 "%s is not proven better: it holds the SLO wherever %s does, but not with fewer replica-hours beyond "
+                 "chance%s.",
+                 s->subject, s->baseline, gains ? ", though with more reward" : "");
     say(out, 4, "Verdict", text);
 }
 

@@ -210,8 +210,23 @@ START_TEST(verdict_wants_fewer_replica_hours)
                             "hpa-60,hpa,t,none,1,12,,,0.7,0.85\nhpa-60,hpa,ALL,none,1,12,,,0.7,0.85\n");
     ck_assert_msg(make(&page, &verdict, true, &e), "%s", e.message);
     ck_assert(!verdict.better);
-    ck_assert_ptr_nonnull(strstr(verdict.text[4], "at no fewer replica-hours"));
+    ck_assert_ptr_nonnull(strstr(verdict.text[4], "but not with fewer replica-hours"));
     ck_assert_ptr_nonnull(strstr(verdict.text[2], "a gain"));
+    page_finish(&page);
+}
+END_TEST
+
+START_TEST(verdict_wants_proof)
+{
+    struct page page = {0};
+    struct verdict verdict = {0};
+    struct err e = {0};
+    put_all();
+    put("evaluation.json", "{\"paired\": [{\"policy\": \"agent\", \"baseline\": \"hpa-60\", \"trace\": \"ALL\","
+                           " \"metric\": \"replica_hours\", \"mean\": -2, \"low\": -4.1, \"high\": 0.1, \"n\": 20}]}");
+    ck_assert_msg(make(&page, &verdict, true, &e), "%s", e.message);
+    ck_assert(!verdict.better);
+    ck_assert_ptr_nonnull(strstr(verdict.text[4], "not proven better"));
     page_finish(&page);
 }
 END_TEST
@@ -243,6 +258,7 @@ int main(void)
     tcase_add_loop_test(group, wrong_files_are_named, 0, (int)(sizeof WRONG / sizeof *WRONG));
     tcase_add_test(group, verdict_states_its_reasons);
     tcase_add_test(group, verdict_wants_fewer_replica_hours);
+    tcase_add_test(group, verdict_wants_proof);
     tcase_add_test(group, same_files_same_bytes);
     suite_add_tcase(suite, group);
     SRunner *runner = srunner_create(suite);
