@@ -116,6 +116,9 @@ MUST_CHECK bool ppo_update(struct ppo *ppo, const struct rollout *r, double prog
 void ppo_parameters_get(const struct ppo *ppo, float *actor, float *critic);
 void ppo_parameters_set(struct ppo *ppo, const float *actor, const float *critic); /* moments stay */
 
+/* The loss gradient of the last minibatch before clipping, in the same layout; for tests and inspection. */
+void ppo_gradients_get(const struct ppo *ppo, float *actor, float *critic);
+
 /* Everything that the next update depends on, as bytes: weights, moments, counters, shuffle stream. The bytes depend on the
  * network shapes only, not on the kernel. state_set refuses another size (ERR_FORMAT). */
 size_t ppo_state_bytes(const struct ppo *ppo);

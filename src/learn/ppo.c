@@ -431,3 +431,9 @@ void ppo_parameters_set(struct ppo *ppo, const float *actor, const float *critic
     net_pack(&ppo->actor->net, actor, ppo->actor->net.weights);
     net_pack(&ppo->critic->net, critic, ppo->critic->net.weights);
 }
+
+void ppo_gradients_get(const struct ppo *ppo, float *actor, float *critic)
+{
+    net_unpack(&ppo->actor->net, ppo->actor->net.gradient, actor);
+    net_unpack(&ppo->critic->net, ppo->critic->net.gradient, critic);
+}
