@@ -60,10 +60,9 @@ static void settle_pod(struct fluid_run *run, int pod, float arrivals)
 
 void fluid_run_plain(struct fluid_run *run)
 {
-    for (int first = 0; first < run->n_pods; first += FLUID_LANES)
-        for (int s = 0; s < run->n_seconds; s++)
-            for (int pod = first; pod < first + FLUID_LANES; pod++)
-                settle_pod(run, pod, run->arrivals[s]);
+    for (int s = 0; s < run->n_seconds; s++)
+        for (int pod = 0; pod < run->n_pods; pod++)
+            settle_pod(run, pod, run->arrivals[s]);
 }
 
 void fluid_run(struct fluid_run *run)

@@ -8,8 +8,6 @@
 struct lanes {
     __m256 l, share, served, per_step, held;
     __m256i base, row;
-    __m256i node; /* of the table lines at hand */
-    __m256 intercept, slope;
 };
 
 static struct lanes load_lanes(const struct fluid_pods *p, int first)
@@ -23,7 +21,6 @@ static struct lanes load_lanes(const struct fluid_pods *p, int first)
         .held = _mm256_loadu_ps(p->held + first),
         .base = _mm256_slli_epi32(level, 8), // * FLUID_GRID
         .row = _mm256_loadu_si256((const __m256i *)(const void *)(p->held_row + first)),
-        .node = _mm256_set1_epi32(-1),
     };
 }
 
@@ -67,24 +64,15 @@ static inline __m256i rows_of(__m256 l)
     return _mm256_min_epi32(row, _mm256_set1_epi32(LATENCY_ROWS - 1));
 }
 
-/* Table lines of the nodes; loads are smooth, so they are mostly at hand. */
-static inline void fetch_lines(const struct fluid_table *t, struct lanes *v, __m256i node)
-{
-    __m256i same = _mm256_cmpeq_epi32(node, v->node);
-    if (_mm256_movemask_ps(_mm256_castsi256_ps(same)) == 0xff)
-        return;
-    v->node = node;
-    v->intercept = _mm256_i32gather_ps(t->intercept, node, 4);
-    v->slope = _mm256_i32gather_ps(t->slope, node, 4);
-}
-
 static inline void settle_lanes(struct fluid_run *run, struct lanes *v, int first, float arrivals)
 {
     const struct fluid_table *t = run->table;
     __m256 y = _mm256_add_ps(v->l, _mm256_mul_ps(_mm256_set1_ps(arrivals), v->share));
     __m256 step = _mm256_min_ps(_mm256_mul_ps(y, v->per_step), _mm256_set1_ps((float)(FLUID_GRID - 1)));
-    fetch_lines(t, v, _mm256_add_epi32(v->base, _mm256_cvttps_epi32(step)));
-    __m256 inside = _mm256_add_ps(v->intercept, _mm256_mul_ps(v->slope, y));
+    __m256i node = _mm256_add_epi32(v->base, _mm256_cvttps_epi32(step));
+    __m256 intercept = _mm256_i32gather_ps(t->intercept, node, 4);
+    __m256 slope = _mm256_i32gather_ps(t->slope, node, 4);
+    __m256 inside = _mm256_add_ps(intercept, _mm256_mul_ps(slope, y));
     inside = _mm256_min_ps(inside, _mm256_set1_ps(t->l_top));
     __m256 left = _mm256_sub_ps(y, inside);
     v->l = inside;
@@ -99,12 +87,16 @@ static inline void settle_lanes(struct fluid_run *run, struct lanes *v, int firs
     v->held = _mm256_add_ps(v->held, left);
 }
 
+/* Seconds outside, pods inside: the chains of different pods overlap. */
 void fluid_run_avx2(struct fluid_run *run)
 {
-    for (int first = 0; first < run->n_pods; first += FLUID_LANES) {
-        struct lanes v = load_lanes(run->pods, first);
-        for (int s = 0; s < run->n_seconds; s++)
-            settle_lanes(run, &v, first, run->arrivals[s]);
-        store_lanes(&v, run->pods, first);
-    }
+    struct lanes v[FLUID_PODS / FLUID_LANES];
+    int n = (run->n_pods + FLUID_LANES - 1) / FLUID_LANES;
+    for (int i = 0; i < n; i++)
+        v[i] = load_lanes(run->pods, i * FLUID_LANES);
+    for (int s = 0; s < run->n_seconds; s++)
+        for (int i = 0; i < n; i++)
+            settle_lanes(run, &v[i], i * FLUID_LANES, run->arrivals[s]);
+    for (int i = 0; i < n; i++)
+        store_lanes(&v[i], run->pods, i * FLUID_LANES);
 }
