@@ -16,8 +16,7 @@
 static const struct cli_option COMMON[] = {
     {"help", 'h', CLI_FLAG, NULL, "Show this help", NULL},
     {"version", 0, CLI_FLAG, NULL, "Show the version", NULL},
-    {"config", 'c', CLI_TEXTS, "FILE", "Read configuration from a YAML file; may be given again, later files win",
-     NULL},
+    {"config", 'c', CLI_TEXTS, "FILE", "Read configuration from a YAML file; later files win", NULL},
     {"print-config", 0, CLI_FLAG, NULL, "Print the effective configuration with the origin of every value, and end",
      NULL},
     {"check-config", 0, CLI_FLAG, NULL, "Check the configuration and end", NULL},

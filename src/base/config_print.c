@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define NAME_BYTES 96
+#define HELP_COLUMNS 100
 
 static void dotted_name(const struct config_section *s, const struct config_key *k, char out[NAME_BYTES])
 {
@@ -59,17 +60,41 @@ static void accepts_text(const struct config_key *k, struct buf *out)
         buf_text(out, range.len ? ", or off" : "; a number or off");
 }
 
+/* Words of text, wrapped, every line indented. */
+static void wrapped_text(const char *text, int indent, struct buf *out)
+{
+    int column = 0;
+    for (const char *p = text; *p; p += strspn(p, " ")) {
+        int n = (int)strcspn(p, " ");
+        if (column > 0 && column + 1 + n > HELP_COLUMNS) {
+            buf_text(out, "\n");
+            column = 0;
+        }
+        buf_printf(out, "%*s%.*s", column ? 1 : indent, "", n, p);
+        column += n + (column ? 1 : indent);
+        p += n;
+    }
+    buf_text(out, "\n");
+}
+
+static void help_key(const struct config_section *s, const struct config_key *k, struct buf *out)
+{
+    CLEANUP_BUF struct buf text = {0};
+    buf_printf(out, "  --%s.%s=VALUE\n", s->name, k->name);
+    buf_printf(&text, "%s (", k->description);
+    accepts_text(k, &text);
+    buf_text(&text, ")");
+    if (buf_ok(&text, NULL))
+        wrapped_text(text.bytes, 6, out);
+}
+
 void config_help(const struct config *c, struct buf *out)
 {
     for (int i = 0; i < c->n_sections; i++) {
         const struct config_section *s = &c->sections[i];
         buf_printf(out, "%s%s: %s\n", i ? "\n" : "", s->name, s->description);
-        for (int j = 0; j < s->n_keys; j++) {
-            const struct config_key *k = &s->keys[j];
-            buf_printf(out, "  --%s.%s=VALUE\n      %s (", s->name, k->name, k->description);
-            accepts_text(k, out);
-            buf_text(out, ")\n");
-        }
+        for (int j = 0; j < s->n_keys; j++)
+            help_key(s, &s->keys[j], out);
     }
 }
 

@@ -437,6 +437,30 @@ START_TEST(help_and_manual_name_every_key)
 }
 END_TEST
 
+START_TEST(help_is_wrapped)
+{
+    static const struct config_key keys[] = {
+        {"x", CONFIG_INT, AT(n_steps), "1", 1, 5, NULL, NULL,
+         "A sentence that is long enough to need a second line, because it goes on and "
+         "on until it has passed the hundredth column, and then some."}};
+    struct ppo v;
+    struct config_section s = {"s", "S.", keys, 1, &v};
+    struct config c;
+    struct buf help = {0};
+    int longest = 0, n_lines = 0;
+    ck_assert(config_init(&c, &s, 1, NULL));
+    config_help(&c, &help);
+    for (const char *line = help.bytes, *end; (end = strchr(line, '\n')); line = end + 1, n_lines++)
+        longest = end - line > longest ? (int)(end - line) : longest;
+    ck_assert_int_eq(n_lines, 4);
+    ck_assert_int_le(longest, 100);
+    ck_assert_int_gt(longest, 80);
+    ck_assert_ptr_nonnull(strstr(help.bytes, "(default 1; 1 to 5)\n"));
+    buf_finish(&help);
+    config_finish(&c);
+}
+END_TEST
+
 START_TEST(a_bad_default_is_found_at_once)
 {
     static const struct config_key bad[] = {{"x", CONFIG_INT, AT(n_steps), "9", 1, 5, NULL, NULL, "Bad."}};
@@ -455,4 +479,4 @@ SUITE("config", defaults_are_read_like_any_value, units_are_converted_within_the
       wrong_values_say_what_would_be_right, texts_have_a_limit, unknown_names_get_a_suggestion, files_name_their_lines,
       an_absent_file_is_named, later_layers_win_and_are_remembered, wrong_variables_are_named,
       the_longest_section_takes_a_variable, a_long_origin_keeps_its_end, printing_reads_back_exactly,
-      the_first_difference_is_named, help_and_manual_name_every_key, a_bad_default_is_found_at_once)
+      the_first_difference_is_named, help_and_manual_name_every_key, help_is_wrapped, a_bad_default_is_found_at_once)
