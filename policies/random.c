@@ -24,7 +24,7 @@ static bool random_act(struct policy *policy, const struct policy_input *in, str
 {
     (void)e;
     struct random_policy *p = (struct random_policy *)policy;
-    int allowed[ACTIONS_LIMIT];
+    int allowed[ACTIONS_LIMIT] = {0};
     int n = 0;
     for (int a = 0; a < in->actions->n; a++)
         if (!in->mask || in->mask[a])

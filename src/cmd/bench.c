@@ -5,6 +5,7 @@
 #include <maestro/clock.h>
 #include <maestro/json_write.h>
 #include <maestro/mat.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static int by_size(const void *a, const void *b)
 static struct bench_result summarise(const struct bench_figure *f, double *rates, int rounds)
 {
     struct bench_result r = {.unit = f->unit, .flop_per_unit = f->flop_per_unit, .cores = f->cores};
-    strncpy(r.name, f->name, sizeof r.name - 1);
+    snprintf(r.name, sizeof r.name, "%s", f->name);
     qsort(rates, (size_t)rounds, sizeof *rates, by_size);
     r.best = rates[rounds - 1];
     r.median = rounds % 2 ? rates[rounds / 2] : 0.5 * (rates[rounds / 2 - 1] + rates[rounds / 2]);

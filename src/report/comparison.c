@@ -181,18 +181,20 @@ static bool plane_figure(struct page *p, const struct evaluation *v, const char 
             continue;
         ends[0] = fmin(ends[0], x[i]);
         ends[1] = fmax(ends[1], x[i]);
-        series[n++] = (struct chart_series){.name = v->policies[i],
-                                            .colour = section_colour(v, i),
-                                            .x = &x[i],
-                                            .y = &y[i],
-                                            .n = 1,
-                                            .hidden = strcmp(v->kinds[i], "random") == 0};
+        series[n] = (struct chart_series){.name = v->policies[i],
+                                          .colour = section_colour(v, i),
+                                          .x = &x[i],
+                                          .y = &y[i],
+                                          .n = 1,
+                                          .hidden = strcmp(v->kinds[i], "random") == 0};
+        n++;
     }
     if (n == 0)
         return true;
     double budget[2] = {budget_percent(v), budget_percent(v)};
-    series[n++] = (struct chart_series){
+    series[n] = (struct chart_series){
         .name = "SLO budget", .colour = CHART_LIMIT, .x = ends, .y = budget, .n = 2, .dashed = true};
+    n++;
     struct chart chart = {.kind = CHART_SCATTER,
                           .title = strcmp(trace, "ALL") == 0 ? "All traces" : trace,
                           .x_title = "replica-hours",
