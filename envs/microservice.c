@@ -145,14 +145,12 @@ static bool look_on(const struct microservice_model *m, struct microservice_stat
 {
     double period_s = m->running.period_s;
     double left_s = m->parts.config.warm_up_s - FIRST_LOOK_S;
+    int n_looks = 1 + (left_s > 0 ? (int)(left_s / period_s) : 0);
     struct sample sample;
-    for (; left_s >= period_s; left_s -= period_s)
+    for (int i = 0; i < n_looks; i++)
         if (!cluster_advance(&sim->cluster, period_s, e) ||
             !control_observe(&m->running, &s->control, &sim->cluster, false, &sample, e))
             return false;
-    if (!cluster_advance(&sim->cluster, period_s, e) ||
-        !control_observe(&m->running, &s->control, &sim->cluster, false, &sample, e))
-        return false;
     keep_sample(s, &sample);
     return true;
 }

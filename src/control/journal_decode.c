@@ -57,10 +57,11 @@ static bool get_text(const struct json *object, const char *key, char *out, size
     const char *text;
     if (!json_text(object, key, &text, e))
         return false;
-    if (strlen(text) >= n_out)
+    size_t n = strlen(text);
+    if (n >= n_out)
         return err_set(e, ERR_FORMAT, "journal: field '%s' is longer than %zu bytes", key, n_out - 1);
     memset(out, 0, n_out);
-    memcpy(out, text, strlen(text));
+    memcpy(out, text, n + 1);
     return true;
 }
 
@@ -130,7 +131,7 @@ static bool get_target(const struct json *line, struct target *out, struct err *
 
 static bool get_mask(const struct json *line, struct journal_record *r, struct err *e)
 {
-    float mask[ACTIONS_LIMIT];
+    float mask[ACTIONS_LIMIT] = {0};
     if (!get_floats(line, "mask", mask, ACTIONS_LIMIT, &r->n_actions, e))
         return false;
     for (int i = 0; i < r->n_actions; i++) {
