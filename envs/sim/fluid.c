@@ -4,14 +4,15 @@
 
 #include <maestro/cpu.h>
 
+#define LOWEST_L (1.0f / (float)(1 << -LATENCY_LOG2_MIN))
+
 /* latency_row from the bits of L. */
 static inline int32_t row_of(float l)
 {
-    const float lowest = 1.0f / (float)(1 << -LATENCY_LOG2_MIN);
     union {
         float f;
         int32_t bits;
-    } u = {.f = l > lowest ? l : lowest};
+    } u = {.f = l > LOWEST_L ? l : LOWEST_L};
     int32_t row = (u.bits >> 20) - (127 + LATENCY_LOG2_MIN) * LATENCY_OCTAVE_ROWS;
     return row < LATENCY_ROWS - 1 ? row : LATENCY_ROWS - 1;
 }
@@ -19,22 +20,34 @@ static inline int32_t row_of(float l)
 void fluid_release(const struct fluid_table *t, struct fluid_pods *p, int first, int end, float *cells)
 {
     for (int pod = first; pod < end; pod++) {
-        cells[t->row_map[p->level[pod]][p->held_row[pod]]] += p->held[pod];
+        float held = p->held[pod];
+        if (held <= 0.0f)
+            continue;
+        int row = p->held_row[pod], next = row + 1 < LATENCY_ROWS ? row + 1 : row;
+        float part = latency_position(p->held_l[pod] / held) - (float)row;
+        part = part > 0.0f ? part : 0.0f;
+        part = part < 1.0f ? part : 1.0f;
+        cells[t->row_map[p->level[pod]][row]] += held * (1.0f - part);
+        cells[t->row_map[p->level[pod]][next]] += held * part;
         p->held[pod] = 0.0f;
+        p->held_l[pod] = 0.0f;
     }
 }
 
 float fluid_turn_away(struct fluid_run *run, int pod, float left)
 {
     const struct fluid_table *t = run->table;
-    float served = left * (1.0f - latency_rejected(t->latency, run->pods->l[pod]));
-    float most = t->capacity_rps[run->pods->level[pod]];
+    const float l = run->pods->l[pod], most = t->capacity_rps[run->pods->level[pod]];
+    float served = left * (1.0f - latency_rejected(t->latency, l));
+    if (l >= t->l_top) // full: whoever does not leave by being served finds the door closed
+        served = left;
     served = served < most ? served : most;
     run->rejected += left - served;
     return served;
 }
 
-/* One pod, one second: y = L + arrivals * share; L' from the table; y - L' requests leave. */
+/* One pod, one second: y = L + arrivals * share; L' from the table; y - L' requests leave. seen follows L with twice the
+ * mean stay, L / (requests leaving per second), as its time constant: the slow requests that make the p95 came that long ago. */
 static void settle_pod(struct fluid_run *run, int pod, float arrivals)
 {
     const struct fluid_table *t = run->table;
@@ -47,15 +60,20 @@ static void settle_pod(struct fluid_run *run, int pod, float arrivals)
     inside = inside < t->l_top ? inside : t->l_top;
     float left = y - inside;
     p->l[pod] = inside;
+    float leaving = 0.5f * left / (inside > LOWEST_L ? inside : LOWEST_L);
+    leaving = leaving < 1.0f ? leaving : 1.0f;
+    float seen = p->seen[pod] + leaving * (inside - p->seen[pod]);
+    p->seen[pod] = seen;
     if (inside > t->reject_from)
         left = fluid_turn_away(run, pod, left);
     p->served[pod] += left;
-    int32_t row = row_of(inside);
+    int32_t row = row_of(seen);
     if (row != p->held_row[pod]) {
         fluid_release(t, p, pod, pod + 1, run->cells);
         p->held_row[pod] = row;
     }
     p->held[pod] += left;
+    p->held_l[pod] += left * seen;
 }
 
 void fluid_run_plain(struct fluid_run *run)

@@ -33,8 +33,12 @@ struct fluid_pods {
     float served[FLUID_PODS];   /* requests served since somebody last set it to 0 */
     float per_step[FLUID_PODS]; /* of the pod's level */
     int32_t level[FLUID_PODS];
-    /* Loads are smooth, so a pod stays in its row for many seconds: what it served there is held back until it leaves. */
+    /* L as the requests that leave now found it when they came, a while ago: what their latency depends on. */
+    float seen[FLUID_PODS];
+    /* Loads are smooth, so a pod stays in its row for many seconds: what it served there is held back until it leaves, with
+     * the sum of seen over these requests: it tells how to divide them between this row and the next. */
     float held[FLUID_PODS];
+    float held_l[FLUID_PODS];
     int32_t held_row[FLUID_PODS];
 };
 
@@ -46,7 +50,6 @@ struct fluid_run {
     int n_pods;
     const float *arrivals;
     int n_seconds;
-    int32_t first_second; /* number of the first one: counts go to the rows on both sides of L in turn */
     float *cells;
     float rejected;
 };

@@ -6,7 +6,7 @@
 
 /* Eight pods through one stretch, in registers. */
 struct lanes {
-    __m256 l, share, served, per_step, held;
+    __m256 l, share, served, per_step, seen, held, held_l;
     __m256i base, row;
 };
 
@@ -18,7 +18,9 @@ static struct lanes load_lanes(const struct fluid_pods *p, int first)
         .share = _mm256_loadu_ps(p->share + first),
         .served = _mm256_loadu_ps(p->served + first),
         .per_step = _mm256_loadu_ps(p->per_step + first),
+        .seen = _mm256_loadu_ps(p->seen + first),
         .held = _mm256_loadu_ps(p->held + first),
+        .held_l = _mm256_loadu_ps(p->held_l + first),
         .base = _mm256_slli_epi32(level, 8), // * FLUID_GRID
         .row = _mm256_loadu_si256((const __m256i *)(const void *)(p->held_row + first)),
     };
@@ -28,7 +30,9 @@ static void store_lanes(const struct lanes *v, struct fluid_pods *p, int first)
 {
     _mm256_storeu_ps(p->l + first, v->l);
     _mm256_storeu_ps(p->served + first, v->served);
+    _mm256_storeu_ps(p->seen + first, v->seen);
     _mm256_storeu_ps(p->held + first, v->held);
+    _mm256_storeu_ps(p->held_l + first, v->held_l);
     _mm256_storeu_si256((__m256i *)(void *)(p->held_row + first), v->row);
 }
 
@@ -52,6 +56,7 @@ static void change_rows(struct fluid_run *run, struct lanes *v, int first, __m25
         if (moved >> i & 1)
             fluid_release(run->table, run->pods, first + i, first + i + 1, run->cells);
     v->held = _mm256_loadu_ps(run->pods->held + first);
+    v->held_l = _mm256_loadu_ps(run->pods->held_l + first);
     v->row = row;
 }
 
@@ -76,15 +81,20 @@ static inline void settle_lanes(struct fluid_run *run, struct lanes *v, int firs
     inside = _mm256_min_ps(inside, _mm256_set1_ps(t->l_top));
     __m256 left = _mm256_sub_ps(y, inside);
     v->l = inside;
+    __m256 lowest = _mm256_set1_ps(1.0f / (float)(1 << -LATENCY_LOG2_MIN));
+    __m256 leaving = _mm256_div_ps(_mm256_mul_ps(_mm256_set1_ps(0.5f), left), _mm256_max_ps(inside, lowest));
+    leaving = _mm256_min_ps(leaving, _mm256_set1_ps(1.0f));
+    v->seen = _mm256_add_ps(v->seen, _mm256_mul_ps(leaving, _mm256_sub_ps(inside, v->seen)));
     int full = _mm256_movemask_ps(_mm256_cmp_ps(inside, _mm256_set1_ps(t->reject_from), _CMP_GT_OQ));
     if (full)
         left = turn_away(run, first, inside, left, full);
     v->served = _mm256_add_ps(v->served, left);
-    __m256i row = rows_of(inside);
+    __m256i row = rows_of(v->seen);
     int moved = 0xff & ~_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(row, v->row)));
     if (moved)
         change_rows(run, v, first, row, moved);
     v->held = _mm256_add_ps(v->held, left);
+    v->held_l = _mm256_add_ps(v->held_l, _mm256_mul_ps(left, v->seen));
 }
 
 /* Seconds outside, pods inside: the chains of different pods overlap. */

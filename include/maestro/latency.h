@@ -17,8 +17,8 @@ struct service_model; /* profile.h */
 #define LATENCY_OCTAVE_ROWS 8 /* rows per octave of L */
 #define LATENCY_LOG2_MIN (-8) /* row 0 starts at L = 2^-8 and stands for everything below */
 #define LATENCY_LOG2_MAX 14   /* the last row stands for everything above 2^14 */
-/* Rows stand for the L at their lower edge. Between two, count requests in either, in proportion (a regular dither over
- * seconds does it: row of L's bits plus 1/8, 3/8, 5/8, 7/8 of a row in turn); always taking the lower one biases by 6 %. */
+/* Rows stand for the L at their lower edge. Between two, count requests in either, in proportion: always taking the lower one
+ * biases by 6 %. */
 #define LATENCY_ROWS ((LATENCY_LOG2_MAX - LATENCY_LOG2_MIN) * LATENCY_OCTAVE_ROWS)
 #define LATENCY_BINS 80 /* latency bounds per row, log-spaced, the last is the time-out */
 
