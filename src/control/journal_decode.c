@@ -72,7 +72,7 @@ static bool get_floats(const struct json *object, const char *key, float *out, i
     if (!json_array(object, key, &list, e))
         return false;
     for (const struct json *v = json_first(list); v; v = json_next(v), i++) {
-        double value;
+        double value = 0;
         if (i >= limit || !as_double(v, &value) || (isfinite(value) && fabs(value) > 3.4028234663852886e38))
             return err_set(e, ERR_FORMAT, "journal: field '%s', element %d: not one of at most %d numbers", key, i,
                            limit);

@@ -9,6 +9,8 @@
 static const double RPS_FLOOR = 0.05;   /* below this many requests per second ratios of loads say nothing */
 static const double UNWIND_LEAK = 0.8;  /* memory of the unwound load: 1 is exact but never forgets an error */
 static const double CHANGE_LIMIT = 4.0; /* a relative change above this counts as this */
+static const double VALUE_LIMIT = 1e15; /* a larger reading is no reading */
+static const double COUNT_LIMIT = 1e6;  /* the same for replicas */
 static const double ASSUMED_LIMIT_MS = 1000.0;
 static const double ASSUMED_REQUEST_PERCENT = 100.0;
 static const int SINCE_LIMIT = 60; /* periods */
@@ -54,9 +56,9 @@ static double min_double(double a, double b)
     return a < b ? a : b;
 }
 
-static bool usable(const struct reading *r)
+static bool usable(const struct reading *r, double limit)
 {
-    return r->validity == VALIDITY_VALID && r->value >= 0 && r->value <= 1e15;
+    return r->validity == VALIDITY_VALID && r->value >= 0 && r->value <= limit;
 }
 
 static double soft_ms(const struct target *t)
@@ -87,9 +89,9 @@ static void approach(double *mean, double value, double w)
     *mean += w * (value - *mean);
 }
 
-static void take_signal(struct observation_signal *s, const struct reading *r, double dt)
+static void take_signal(struct observation_signal *s, const struct reading *r, double limit, double dt)
 {
-    if (usable(r)) {
+    if (usable(r, limit)) {
         *s = (struct observation_signal){r->value, max_double(r->age_s, 0), VALIDITY_VALID, true};
         return;
     }
@@ -332,7 +334,7 @@ static void put_levels(float *f, const struct view *v, const struct target *t, c
     f[FEATURE_TERMINATING] = clip(sample->terminating * v->one);
     f[FEATURE_LIMIT_RATIO] = clip(v->soft / v->hard);
     f[FEATURE_MAX_LOG] = clip_float(0.25f * v->log[LOG_MAX]);
-    f[FEATURE_ERRORS] = usable(&sample->error_ratio) ? clip(10 * sample->error_ratio.value) : 0;
+    f[FEATURE_ERRORS] = usable(&sample->error_ratio, 1) ? clip(10 * sample->error_ratio.value) : 0;
 }
 
 static void put_latency(float *f, const struct observation_state *s, const struct view *v)
@@ -434,7 +436,7 @@ static void take(const struct observation_spec *spec, struct observation_state *
     int replicas_before = (int)s->signals[SIGNAL_REPLICAS].value;
     bool known_before = s->signals[SIGNAL_REPLICAS].known;
     for (int i = 0; i < SIGNAL_COUNT; i++)
-        take_signal(&s->signals[i], &sample->signals[i], dt);
+        take_signal(&s->signals[i], &sample->signals[i], i == SIGNAL_REPLICAS ? COUNT_LIMIT : VALUE_LIMIT, dt);
     learn_request(s, sample);
     learn_executed(s, replicas_before, known_before);
     if (s->signals[SIGNAL_RPS].validity == VALIDITY_VALID) {
