@@ -167,7 +167,7 @@ void fault_events(const struct service *v, struct sim_state *s)
         s->faults[i] = s->faults[--s->n_faults];
     }
     for (int i = s->n_forced - 1; i >= 0; i--) {
-        if (s->forced[i].start_s > (double)s->t_s)
+        if ((int64_t)s->forced[i].start_s > s->t_s)
             continue;
         add_fault(v, s, &s->forced[i]);
         s->forced[i] = s->forced[--s->n_forced];
