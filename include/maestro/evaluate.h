@@ -116,6 +116,7 @@ struct evaluate_plan {
     const struct evaluate_policy *policies;
     int n_policies;
     bool faults;                                      /* none and then each kind of the list */
+    bool no_bounds;                                   /* leave out bounds, demand and what rests on them (undefined) */
     bool timeline;                                    /* keep the first window of each trace */
     void (*progress)(void *arg, int done, int total); /* NULL: none; called one at a time, from any thread */
     void *progress_arg;

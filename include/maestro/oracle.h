@@ -9,6 +9,9 @@
  *           pods within soft or is given up at min_replicas; the ones that save most are given up (sorting is optimal:
  *           the periods do not depend on each other). Time over the hard limit is not asked for.
  *
+ * What a period needs depends on its arrivals' sum and largest second only. The sum is rounded down by up to 0.5 % and the
+ * largest second up, which keeps the bound one, so that answers can be kept and shared by all windows.
+ *
  * Counts of pods are real numbers: a policy also pays for terminating pods, and these may serve for part of a period. */
 #ifndef MAESTRO_ORACLE_H
 #define MAESTRO_ORACLE_H
@@ -16,16 +19,20 @@
 #include <maestro/reward.h>
 #include <maestro/sim.h>
 
-struct oracle_question {
+/* What is asked of, and in which terms. Copied; model and reward are borrowed. */
+struct oracle_config {
     const struct sim_model *model;
     int variant;
-    const float *arrivals; /* [n_periods * period_s] requests in each second */
-    int n_periods;
     int period_s;
-    const struct target *target; /* soft limit set; limits and counts as judged */
+    struct target target; /* soft limit set; limits and counts as judged */
     const struct reward_config *reward;
     double budget; /* share of periods that may be over soft */
 };
+
+struct oracle; /* remembers what it worked out; may be used by several threads at once */
+
+MUST_CHECK bool oracle_open(const struct oracle_config *config, struct oracle **out, struct err *e);
+void oracle_close(struct oracle *o); /* accepts NULL */
 
 /* One way through the episode. */
 struct oracle_plan {
@@ -40,8 +47,9 @@ struct oracle_answer {
     struct oracle_plan budget;
 };
 
-/* demand: [n_periods] whole pods, at least 1, the fewest in [min, max] that could keep p95 within soft (max where none
- * can). May be NULL. */
-MUST_CHECK bool oracle_solve(const struct oracle_question *q, struct oracle_answer *out, double *demand, struct err *e);
+/* arrivals: [n_periods * period_s] requests in each second. demand: [n_periods] whole pods, at least 1, the fewest in
+ * [min, max] that could keep p95 within soft (max where none can); may be NULL. */
+MUST_CHECK bool oracle_solve(struct oracle *o, const float *arrivals, int n_periods, struct oracle_answer *out,
+                             double *demand, struct err *e);
 
 #endif

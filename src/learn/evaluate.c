@@ -51,6 +51,7 @@ const int n_evaluate_config_keys = sizeof evaluate_config_keys / sizeof *evaluat
 struct evaluation {
     struct evaluate_result *r;
     struct sim_model *model;
+    struct oracle *oracle;
     struct judge_rules rules;
     struct control control; /* of policies that bring none */
 };
@@ -128,7 +129,7 @@ static void draw_windows(struct evaluate_result *r, int trace, double peak_rps)
     const struct evaluate_config *c = r->plan.config;
     const struct trace *t = &r->plan.traces[trace];
     double span_s = trace_span_s(t);
-    double room_s = span_s > c->window_s ? span_s - c->window_s : 2.0 * span_s; // mirrored: the whole there and back
+    double room_s = span_s >= c->window_s ? span_s - c->window_s : 2.0 * span_s; // mirrored: the whole there and back
     struct rng rng;
     rng_init(&rng, (uint64_t)c->seed, name_stream(t->name));
     for (int w = 0; w < c->windows; w++) {
@@ -183,14 +184,8 @@ static bool solve_window(void *arg, int job, struct err *e)
     if (done) {
         memset(state, 0, bytes);
         sim_begin(v->model, state, &scenario, w->seed, 0);
-        struct oracle_question q = {.model = v->model,
-                                    .arrivals = arrivals + n_warm_s,
-                                    .n_periods = r->n_periods,
-                                    .period_s = (int)lround(c->period_s),
-                                    .target = &v->rules.target,
-                                    .reward = r->plan.reward,
-                                    .budget = c->slo_budget};
-        done = sim_arrivals(v->model, state, n_s, arrivals, e) && oracle_solve(&q, &w->bound, w->demand, e);
+        done = sim_arrivals(v->model, state, n_s, arrivals, e) &&
+               oracle_solve(v->oracle, arrivals + n_warm_s, r->n_periods, &w->bound, w->demand, e);
     }
     free(arrivals);
     free(state);
@@ -295,6 +290,16 @@ static bool check_plan(const struct evaluate_plan *plan, struct err *e)
     return true;
 }
 
+static bool open_oracle(struct evaluation *v, struct err *e)
+{
+    struct oracle_config oracle = {.model = v->model,
+                                   .period_s = (int)lround(v->r->plan.config->period_s),
+                                   .target = v->rules.target,
+                                   .reward = v->r->plan.reward,
+                                   .budget = v->r->plan.config->slo_budget};
+    return oracle_open(&oracle, &v->oracle, e);
+}
+
 static bool prepare(struct evaluation *v, const struct evaluate_plan *plan, struct err *e)
 {
     const struct evaluate_config *c = plan->config;
@@ -324,7 +329,7 @@ static bool prepare(struct evaluation *v, const struct evaluate_plan *plan, stru
                              .episode_s = c->warm_up_s + c->window_s,
                              .seed = (uint64_t)c->seed};
     return observation_spec_parse(&v->control.observation, "raw5", c->period_s, profile->measurement.window_s, e) &&
-           sim_model_open(&sim, &v->model, e);
+           sim_model_open(&sim, &v->model, e) && open_oracle(v, e);
 }
 
 static bool allocate(struct evaluate_result *r, struct err *e)
@@ -357,7 +362,7 @@ static bool run_all(struct evaluation *v, struct err *e)
                           .arg = v,
                           .progress = plan->progress,
                           .progress_arg = plan->progress_arg};
-    if (!jobs_run(&bounds, e) || !jobs_run(&trials, e))
+    if ((!plan->no_bounds && !jobs_run(&bounds, e)) || !jobs_run(&trials, e))
         return false;
     put_bounds(r);
     return true;
@@ -375,6 +380,7 @@ bool evaluate_all(const struct evaluate_plan *plan, struct evaluate_result *out,
     r.n_windows = plan->config->windows * plan->config->seeds;
     r.n_periods = (int)lround(plan->config->window_s / plan->config->period_s);
     bool done = prepare(&v, plan, e) && allocate(&r, e) && run_all(&v, e);
+    oracle_close(v.oracle);
     sim_model_close(v.model);
     if (done)
         *out = r;

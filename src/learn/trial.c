@@ -2,6 +2,7 @@
  * text, a scenario, rules. Out: metrics, and rows for the timeline. Owns the simulator state of the run. */
 #include "trial.h"
 
+#include <maestro/exact.h>
 #include <maestro/registry.h>
 
 #include <math.h>
@@ -10,8 +11,10 @@
 
 /* Where a run's cluster lives, whichever simulator it is. */
 struct world {
-    struct sim sim;
-    struct sim_state *state;
+    struct sim *sim; /* fast or the exact one's */
+    struct sim fast;
+    struct sim_state *state; /* of the fast one */
+    struct exact *exact;
     struct policy *policy;
     struct control control;
     struct control_state loop_state;
@@ -19,26 +22,42 @@ struct world {
     double *supply; /* [n_periods] */
 };
 
-static bool world_open(struct world *w, const struct trial *t, struct err *e)
+static bool fast_open(struct world *w, const struct trial *t, struct err *e)
 {
     size_t bytes = (sim_state_bytes() + 63) / 64 * 64;
-    w->control = *t->control;
-    if (!registry_open(t->policy, &w->control, &w->policy, e))
-        return false;
     w->state = aligned_alloc(64, bytes);
-    w->supply = calloc((size_t)t->n_periods, sizeof *w->supply);
-    if (!w->state || !w->supply)
+    if (!w->state)
         return err_set(e, ERR_IO, "evaluate: out of memory");
     memset(w->state, 0, bytes);
     sim_begin(t->model, w->state, t->scenario, t->window->seed, 0);
-    sim_bind(&w->sim, t->model, w->state);
+    sim_bind(&w->fast, t->model, w->state);
+    w->sim = &w->fast;
     return true;
+}
+
+static bool slow_open(struct world *w, const struct trial *t, struct err *e)
+{
+    if (!exact_open(t->model, &w->exact, e))
+        return false;
+    exact_begin(w->exact, t->scenario, t->window->seed, 0);
+    w->sim = exact_sim(w->exact);
+    return true;
+}
+
+static bool world_open(struct world *w, const struct trial *t, struct err *e)
+{
+    w->control = *t->control;
+    w->supply = calloc((size_t)t->n_periods, sizeof *w->supply);
+    if (!w->supply)
+        return err_set(e, ERR_IO, "evaluate: out of memory");
+    return registry_open(t->policy, &w->control, &w->policy, e) && (t->exact ? slow_open(w, t, e) : fast_open(w, t, e));
 }
 
 static void world_close(struct world *w)
 {
     if (w->policy)
         policy_close(w->policy);
+    exact_close(w->exact);
     free(w->state);
     free(w->supply);
     free(w);
@@ -59,7 +78,7 @@ static bool ticks_of(const struct world *w, const struct trial *t, int *out, str
 
 static bool tick(struct world *w, struct judge *judge, bool judged, struct err *e)
 {
-    struct control_loop loop = {&w->control, &w->loop_state, &w->sim.cluster, w->policy, NULL};
+    struct control_loop loop = {&w->control, &w->loop_state, &w->sim->cluster, w->policy, NULL};
     if (!control_tick(&loop, &w->record, e))
         return false;
     if (judged && w->record.written)
@@ -70,7 +89,7 @@ static bool tick(struct world *w, struct judge *judge, bool judged, struct err *
 static bool run(struct world *w, const struct trial *t, struct judge *judge, struct evaluate_period *rows,
                 struct err *e)
 {
-    struct cluster *cluster = &w->sim.cluster;
+    struct cluster *cluster = &w->sim->cluster;
     struct sample first;
     struct sim_truth truth;
     int n_warm = (int)lround(t->warm_up_s / t->rules->period_s);
@@ -85,7 +104,7 @@ static bool run(struct world *w, const struct trial *t, struct judge *judge, str
             return false;
         if (!cluster_advance(cluster, t->rules->period_s, e))
             return false;
-        sim_truth_take(&w->sim, &truth);
+        sim_truth_take(w->sim, &truth);
         if (judged)
             judge_period(judge, &truth, rows ? &rows[i - n_warm] : NULL);
     }

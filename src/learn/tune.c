@@ -67,6 +67,7 @@ bool evaluate_tune_hpa(const struct evaluate_plan *plan, enum evaluate_objective
     search.n_policies = SETTINGS;
     search.faults = false;
     search.timeline = false;
+    search.no_bounds = true;
     bool done = evaluate_all(&search, &r, e);
     for (int t = 0; done && per_trace && t < plan->n_traces; t++)
         done = pick(&r, t, objective, &per_trace[t], e);

@@ -1,0 +1,236 @@
+/* evaluate: results do not depend on threads, policies are paired, files say what evaluate.h promises, the HPA does on the
+ * simulated cluster what it is known to do, and what does not fit is refused by name. */
+#include <maestro/evaluate.h>
+
+#include <maestro/csv.h>
+#include <maestro/file.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "suite.h"
+
+static double step_times[] = {0.0, 899.0, 900.0, 2700.0, 2701.0, 7200.0};
+static double step_values[] = {0.2, 0.2, 1.0, 1.0, 0.2, 0.2};
+static double saw_times[] = {0.0, 600.0, 1200.0, 1800.0, 2400.0, 3000.0};
+static double saw_values[] = {0.1, 0.9, 0.2, 1.0, 0.1, 0.8};
+static const struct trace traces[] = {
+    {.name = "step", .n = 6, .time_s = step_times, .value = step_values, .max = 1.0},
+    {.name = "saw", .n = 6, .time_s = saw_times, .value = saw_values, .max = 1.0},
+};
+static const struct reward_config reward = {.weight_replicas = 0.3, .weight_latency = 0.7};
+
+static struct evaluate_policy policies[8];
+static struct service_profile profile;
+static struct evaluate_config config;
+
+static struct evaluate_plan plan_of(int n_policies, int n_traces)
+{
+    return (struct evaluate_plan){.config = &config,
+                                  .profile = &profile,
+                                  .reward = &reward,
+                                  .traces = traces,
+                                  .n_traces = n_traces,
+                                  .policies = policies,
+                                  .n_policies = n_policies,
+                                  .timeline = true};
+}
+
+static int prepare(const char *const *texts, int n)
+{
+    int n_policies = 0;
+    config = (struct evaluate_config){.windows = 3,
+                                      .seeds = 2,
+                                      .window_s = 900.0,
+                                      .warm_up_s = 120.0,
+                                      .period_s = 15.0,
+                                      .peak = 0.75,
+                                      .min_replicas = 1,
+                                      .max_replicas = 20,
+                                      .slo_budget = 0.01,
+                                      .hard_s = 60.0,
+                                      .threads = 1,
+                                      .seed = 3};
+    memset(policies, 0, sizeof policies);
+    ck_assert(profile_load("web-api", &profile, NULL));
+    for (int i = 0; i < n; i++)
+        ck_assert(evaluate_add_policy(policies, &n_policies, 8, texts[i], NULL));
+    return n_policies;
+}
+
+static struct evaluate_result evaluate_with(int threads, int n_policies)
+{
+    struct evaluate_plan plan = plan_of(n_policies, 2);
+    struct evaluate_result r;
+    struct err e = {0};
+    config.threads = threads;
+    ck_assert_msg(evaluate_all(&plan, &r, &e), "%s", e.message);
+    return r;
+}
+
+START_TEST(threads_do_not_change_results)
+{
+    static const char *const texts[] = {"hpa", "random", "fixed:9"};
+    int n = prepare(texts, 3);
+    struct evaluate_result one = evaluate_with(1, n);
+    struct evaluate_result four = evaluate_with(4, n);
+    size_t n_runs = (size_t)(one.n_entrants * one.plan.n_traces * one.n_faults * one.n_windows);
+    size_t n_rows = (size_t)(n * one.plan.n_traces * one.n_periods);
+    for (size_t i = 0; i < n_runs; i++)
+        ck_assert_mem_eq(one.runs[i].metric, four.runs[i].metric, sizeof one.runs[i].metric);
+    for (size_t i = 0; i < n_rows; i++)
+        ck_assert_double_eq(one.timeline[i].reward_true, four.timeline[i].reward_true);
+    evaluate_finish(&one);
+    evaluate_finish(&four);
+}
+END_TEST
+
+/* A policy's runs are the same whoever else is judged, and on whichever other traces. */
+START_TEST(runs_stand_alone)
+{
+    static const char *const both[] = {"random", "hpa"};
+    int n = prepare(both, 2);
+    struct evaluate_result r = evaluate_with(1, n);
+    double kept[METRIC_COUNT];
+    memcpy(kept, evaluate_run_at(&r, 1, 0, 0, 0, 4)->metric, sizeof kept);
+    evaluate_finish(&r);
+    n = prepare(both + 1, 1);
+    struct evaluate_plan plan = plan_of(n, 1);
+    ck_assert(evaluate_all(&plan, &r, NULL));
+    ck_assert_mem_eq(kept, evaluate_run_at(&r, 0, 0, 0, 0, 4)->metric, sizeof kept);
+    evaluate_finish(&r);
+}
+END_TEST
+
+/* Load from 20 % to 100 % of the peak at 900 s: the HPA must have scaled up well within five minutes, to about what its
+ * target asks for, keep the count for its window after the load falls, and be down again afterwards. */
+START_TEST(the_hpa_follows_a_step_of_load)
+{
+    static const char *const texts[] = {"hpa:target=60,window=300"};
+    int n = prepare(texts, 1);
+    config.windows = 1;
+    config.seeds = 1;
+    config.window_s = 4500.0;
+    struct trace step = traces[0];
+    double long_times[] = {0.0, 899.0, 900.0, 2700.0, 2701.0, 4500.0};
+    step.time_s = long_times; // the window is the whole trace
+    struct evaluate_plan plan = plan_of(n, 1);
+    plan.traces = &step;
+    struct evaluate_result r;
+    ck_assert(evaluate_all(&plan, &r, NULL));
+    const struct evaluate_period *row = r.timeline;
+    ck_assert_double_eq(r.windows[0].offset_s, 0.0);
+    int before = 880 / 15, up = 1200 / 15, top = 2680 / 15, kept = 2960 / 15, down = 3600 / 15;
+    printf("hpa on a step: %g before, %g after 300 s, %g at the end, %g held, %g after\n", row[before].replicas,
+           row[up].replicas, row[top].replicas, row[kept].replicas, row[down].replicas);
+    ck_assert_double_gt(row[up].replicas, 3.0 * row[before].replicas); // five times the load
+    ck_assert_double_ge(row[up].ready, row[up].replicas - 1.0);
+    ck_assert_double_ge(row[kept].replicas, 0.9 * row[top].replicas);
+    ck_assert_double_le(row[down].replicas, 2.0 * row[before].replicas);
+    ck_assert_double_ge(evaluate_run_at(&r, 0, 0, 0, 0, 0)->metric[METRIC_UPS], 2.0);
+    evaluate_finish(&r);
+}
+END_TEST
+
+START_TEST(fixed_counts_cost_what_they_are)
+{
+    static const char *const texts[] = {"fixed:20", "fixed:1"};
+    int n = prepare(texts, 2);
+    struct evaluate_result r = evaluate_with(1, n);
+    const struct evaluate_run *most = evaluate_run_at(&r, 0, 0, 0, 0, 0);
+    const struct evaluate_run *least = evaluate_run_at(&r, 1, 0, 0, 0, 0);
+    ck_assert_double_eq_tol(most->metric[METRIC_REPLICA_HOURS], 20 * 0.25, 1e-6);
+    ck_assert_double_eq_tol(most->metric[METRIC_REWARD_TRUE], 0.7, 1e-6); // r1 = 0, p95 within soft throughout
+    ck_assert(most->slo_holds);
+    ck_assert_double_eq(most->metric[METRIC_UPS] + most->metric[METRIC_DOWNS], 0.0);
+    ck_assert(!least->slo_holds);
+    ck_assert_double_gt(least->metric[METRIC_LONGEST_HARD_S], 60.0);
+    ck_assert_double_gt(least->metric[METRIC_TAU_U], 90.0);
+    struct evaluate_verdict v;
+    ck_assert(evaluate_verdict(&r, 1, 0, 0, &v, NULL));
+    ck_assert(!v.slo_holds && isnan(v.cost_score));
+    ck_assert(evaluate_verdict(&r, 0, -1, 0, &v, NULL));
+    ck_assert(v.slo_holds && v.cost_score > 0.0 && v.cost_score < 1.0);
+    struct stats_interval i;
+    ck_assert(evaluate_paired(&r, 0, 1, METRIC_REPLICA_HOURS, -1, &i, NULL));
+    ck_assert_double_gt(i.low, 0.0);
+    evaluate_finish(&r);
+}
+END_TEST
+
+START_TEST(files_read_back)
+{
+    static const char *const texts[] = {"hpa:target=50,window=60", "ours=fixed:9", "ours=fixed:10"};
+    int n = prepare(texts, 3);
+    ck_assert_int_eq(n, 2);
+    struct evaluate_result r = evaluate_with(1, n);
+    char folder[64], path[128];
+    struct err e = {0};
+    snprintf(folder, sizeof folder, "/tmp/test_evaluate_%d", (int)getpid());
+    ck_assert_msg(evaluate_write(&r, 0, NULL, 0, folder, &e), "%s", e.message);
+    struct csv csv;
+    snprintf(path, sizeof path, "%s/summary.csv", folder);
+    ck_assert_msg(csv_read(path, CSV_MIXED, &csv, &e), "%s", e.message);
+    ck_assert_int_eq(csv.n_columns, 8 + 3 * METRIC_COUNT);
+    ck_assert_uint_eq(csv.n_rows, 4 * 3); // two policies and two bounds on two traces and all
+    ck_assert_str_eq(csv_text(&csv, 0, 0), "hpa:target=50 window=60");
+    ck_assert_double_eq(csv_value(&csv, 2, csv_column(&csv, "files")), 2.0);
+    csv_finish(&csv);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/windows.csv", folder);
+    ck_assert_msg(csv_read(path, CSV_MIXED, &csv, &e), "%s", e.message);
+    ck_assert_uint_eq(csv.n_rows, (1 + 2 + 2) * 2 * 6);
+    csv_finish(&csv);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/timeline.csv", folder);
+    ck_assert_msg(csv_read(path, CSV_MIXED, &csv, &e), "%s", e.message);
+    ck_assert_uint_eq(csv.n_rows, 2 * 2 * 60);
+    csv_finish(&csv);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/evaluation.json", folder);
+    ck_assert(file_exists(path));
+    unlink(path);
+    rmdir(folder);
+    CLEANUP_BUF struct buf table = {0};
+    ck_assert(evaluate_table(&r, 0, &table, NULL));
+    ck_assert_ptr_nonnull(strstr(table.bytes, "bound-slo"));
+    evaluate_finish(&r);
+}
+END_TEST
+
+static void refuse(const char *names)
+{
+    struct evaluate_plan plan = plan_of(1, 1);
+    struct evaluate_result r;
+    struct err e = {0};
+    ck_assert_msg(!evaluate_all(&plan, &r, &e), "%s was taken", names);
+    ck_assert_int_eq(e.code, ERR_USAGE);
+    ck_assert_msg(strstr(e.message, names) != NULL, "%s: %s", names, e.message);
+}
+
+START_TEST(what_does_not_fit_is_refused)
+{
+    static const char *const texts[] = {"hpa"};
+    prepare(texts, 1);
+    config.period_s = 10.0; // does not divide the HPA's 15 s
+    config.window_s = 900.0;
+    refuse("evaluate.period_s");
+    prepare(texts, 1);
+    config.window_s = 901.0;
+    refuse("evaluate.window_s");
+    prepare(texts, 1);
+    config.warm_up_s = 100.0;
+    refuse("evaluate.warm_up_s");
+    prepare(texts, 1);
+    config.min_replicas = 21;
+    refuse("evaluate.min_replicas");
+    int n = 0;
+    ck_assert(!evaluate_add_policy(policies, &n, 8, "=hpa", NULL));
+    ck_assert(!evaluate_add_policy(policies, &n, 8, "x=hpa:aim=3", NULL));
+    ck_assert_int_eq(n, 0);
+}
+END_TEST
+
+SUITE("evaluate", threads_do_not_change_results, runs_stand_alone, the_hpa_follows_a_step_of_load,
+      fixed_counts_cost_what_they_are, files_read_back, what_does_not_fit_is_refused)
