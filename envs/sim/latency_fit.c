@@ -11,10 +11,15 @@
 #define FIT_STREAM 0x666974
 #define SAMPLES 2048 /* of a request under overload, per row */
 
-/* From this load on, neighbouring points share the shape of their latencies: queues near saturation look alike, and their
- * noise is largest. Below, a quota can change the shape from one load to the next. */
+/* From this load on, points share the shape of their latencies: queues near saturation look alike, and their noise is
+ * largest. With a quota later: there p95 jumps from unthrottled to throttled requests as the load rises. */
 static const double SHARED_SHAPE_FROM = 0.5;
+static const double SHARED_SHAPE_FROM_QUOTA = 0.86;
 static const double SHAPE_REACH = 0.12; /* of load */
+
+/* Between points up to this load, rows mix the two distributions; beyond, where a point is much slower than the last, their
+ * latencies are scaled. */
+static const double MIXED_UP_TO = 0.93;
 
 /* Rejections of a full pod spread over one step of the grid: throughput rises there to this many times capacity. */
 static const double FULL_POD_FACTOR = 100.0;
@@ -90,9 +95,12 @@ static double line_at_zero(const double *x, const double *y, const double *w, in
     return det > 1e-9 * sw * sxx ? (sxx * sy - sx * sxy) / det : sy / sw;
 }
 
-static bool shares_shape(const struct latency_point *p)
+static bool shares_shape(const struct latency_points *points, const struct latency_point *p)
 {
-    return p->load >= SHARED_SHAPE_FROM && p->load < 1.0 && p->failed + p->rejected == 0.0;
+    const struct pod_config *c = &points->config;
+    bool quota = c->limit_cores > 0.0 && c->limit_cores < c->cores;
+    double from = quota ? SHARED_SHAPE_FROM_QUOTA : SHARED_SHAPE_FROM;
+    return p->load >= from && p->load < 1.0 && p->failed + p->rejected == 0.0;
 }
 
 /* One level of one point, relative to the mean, from the straight line over the load through all that share their shape,
@@ -104,7 +112,7 @@ static double shared_level(const struct latency_points *points, int point, int l
     int n = 0;
     for (int i = 0; i < points->n; i++) {
         const struct latency_point *p = &points->at[i];
-        if (!shares_shape(p))
+        if (!shares_shape(points, p))
             continue;
         x[n] = p->load - points->at[point].load;
         y[n] = log(p->level_ms[level] * p->rate_rps / (1000.0 * p->seen_l));
@@ -124,7 +132,7 @@ static void settle_levels(struct latency_points *points)
         double mean_ms = 1000.0 * p->l / p->rate_rps;
         for (int level = 0; level < LATENCY_LEVELS; level++) {
             double ms = p->level_ms[level];
-            if (shares_shape(p))
+            if (shares_shape(points, p))
                 ms = mean_ms * shared_level(points, i, level);
             level_ms[i][level] = fmin(ms, timeout_ms);
         }
@@ -294,61 +302,85 @@ static double overload_levels(const struct latency_points *points, const struct 
     return over;
 }
 
+/* Share within ms by the levels, log-linear between them. */
+static double share_within(const double *level_ms, double ms)
+{
+    if (ms < level_ms[0])
+        return latency_level(0) * ms / level_ms[0];
+    if (ms >= level_ms[LATENCY_LEVELS - 1])
+        return 1.0;
+    int level = 0;
+    while (level_ms[level + 1] <= ms)
+        level++;
+    double part = log(ms / level_ms[level]) / log(level_ms[level + 1] / level_ms[level]);
+    return between(latency_level(level), latency_level(level + 1), part);
+}
+
 struct row {
-    double level_ms[LATENCY_LEVELS];
+    double share[LATENCY_BINS];
     double mean_ms;
     double failed;
 };
 
-static void row_between(const struct latency_points *points, double l, struct row *out)
+static void shares_of(const struct latency_table *t, const double *level_ms, struct row *out)
+{
+    for (int bin = 0; bin < LATENCY_BINS; bin++)
+        out->share[bin] = share_within(level_ms, (double)t->bound_ms[bin]);
+}
+
+/* Part of the way from point a to point b at which the mean stay is that of L. */
+static double mean_part(const struct latency_point *a, const struct latency_point *b, double mean_s, double other)
+{
+    double from = a->l / a->rate_rps, to = b->l / b->rate_rps;
+    return to > 1.001 * from ? fmax(0.0, fmin(1.0, (mean_s - from) / (to - from))) : other;
+}
+
+static void row_between(const struct latency_points *points, const struct latency_table *t, double l, struct row *out)
 {
     struct place at = find_place(points, l);
     const struct latency_point *a = &points->at[at.i], *b = a + 1;
-    for (int level = 0; level < LATENCY_LEVELS; level++)
-        out->level_ms[level] = a->level_ms[level] * pow(b->level_ms[level] / a->level_ms[level], at.part);
     double inside_rps = throughput_at(points, l) * (1.0 - rejected_at(points, l));
-    out->mean_ms = 1000.0 * fmax(l, points->at[0].l) / fmax(inside_rps, points->at[0].rate_rps) *
-                   between(a->clip, b->clip, at.part);
+    double mean_s = fmax(l, points->at[0].l) / fmax(inside_rps, points->at[0].rate_rps);
+    if (b->load <= MIXED_UP_TO) {
+        double part = mean_part(a, b, mean_s, at.part);
+        for (int bin = 0; bin < LATENCY_BINS; bin++)
+            out->share[bin] = between(share_within(a->level_ms, (double)t->bound_ms[bin]),
+                                      share_within(b->level_ms, (double)t->bound_ms[bin]), part);
+    } else {
+        double level_ms[LATENCY_LEVELS];
+        for (int level = 0; level < LATENCY_LEVELS; level++)
+            level_ms[level] = a->level_ms[level] * pow(b->level_ms[level] / a->level_ms[level], at.part);
+        shares_of(t, level_ms, out);
+    }
+    out->mean_ms = 1000.0 * mean_s * between(a->clip, b->clip, at.part);
     out->failed = between(a->failed, b->failed, at.part);
 }
 
 /* Beyond the points. The longer the overload, the less the latencies look like those of the last load that could be
  * sustained, and the more like those of a queue of known length: weight l_last / l. Fluid queues that lose to time-outs keep
  * capacity x time-out / L of what comes. */
-static void row_beyond(const struct latency_points *points, const struct samples *samples, double l, struct row *out)
+static void row_beyond(const struct latency_points *points, const struct samples *samples,
+                       const struct latency_table *t, double l, struct row *out)
 {
+    double level_ms[LATENCY_LEVELS];
     const struct latency_point *last = &points->at[points->n - 1];
     const double timeout_ms = points->config.timeout_s * 1000.0;
-    double over = overload_levels(points, samples, l, out->level_ms);
+    double over = overload_levels(points, samples, l, level_ms);
     double x = throughput_at(points, l), w = last->load < 1.0 ? last->l / l : 1.0;
     double grown = l / x * last->rate_rps / last->l;
     for (int level = 0; level < LATENCY_LEVELS; level++)
-        out->level_ms[level] =
-            fmin(timeout_ms, pow(last->level_ms[level] * grown, w) * pow(out->level_ms[level], 1.0 - w));
+        level_ms[level] = fmin(timeout_ms, pow(last->level_ms[level] * grown, w) * pow(level_ms[level], 1.0 - w));
+    shares_of(t, level_ms, out);
     double kept = points->capacity_rps * points->config.timeout_s / l;
     double lost = kept >= 1.0 ? fmin(0.5, over) : fmax(0.5, 1.0 - kept);
     out->failed = between(last->load < 1.0 ? lost : fmax(last->failed, 1.0 - kept), last->failed, w);
     out->mean_ms = fmin(timeout_ms, 1000.0 * l / x);
 }
 
-/* Share within ms by the levels, log-linear between them. */
-static double share_within(const struct row *r, double ms)
-{
-    if (ms < r->level_ms[0])
-        return latency_level(0) * ms / r->level_ms[0];
-    if (ms >= r->level_ms[LATENCY_LEVELS - 1])
-        return 1.0;
-    int level = 0;
-    while (r->level_ms[level + 1] <= ms)
-        level++;
-    double part = log(ms / r->level_ms[level]) / log(r->level_ms[level + 1] / r->level_ms[level]);
-    return between(latency_level(level), latency_level(level + 1), part);
-}
-
 static void store_row(const struct row *r, int row, struct latency_table *out)
 {
     for (int bin = 0; bin < LATENCY_BINS - 2; bin++)
-        out->cdf[row][bin] = (float)fmin(share_within(r, (double)out->bound_ms[bin]), 1.0 - r->failed);
+        out->cdf[row][bin] = (float)fmin(r->share[bin], 1.0 - r->failed);
     out->cdf[row][LATENCY_BINS - 2] = (float)(1.0 - r->failed);
     out->cdf[row][LATENCY_BINS - 1] = 1.0f;
     out->failed[row] = (float)r->failed;
@@ -359,16 +391,18 @@ static void fit_rows(const struct latency_points *points, uint64_t seed, struct 
 {
     struct samples samples;
     struct row last = {0};
+    for (int bin = 0; bin < LATENCY_BINS; bin++)
+        last.share[bin] = 1.0;
     draw_samples(&points->config, seed, &samples);
     for (int row = 0; row < LATENCY_ROWS; row++) {
         double l = fmin((double)latency_row_l(row), (double)out->l_limit);
         struct row r;
         if (l <= points->at[points->n - 1].l)
-            row_between(points, l, &r);
+            row_between(points, out, l, &r);
         else
-            row_beyond(points, &samples, l, &r);
-        for (int level = 0; level < LATENCY_LEVELS; level++)
-            r.level_ms[level] = fmax(r.level_ms[level], last.level_ms[level]);
+            row_beyond(points, &samples, out, l, &r);
+        for (int bin = 0; bin < LATENCY_BINS; bin++)
+            r.share[bin] = fmin(r.share[bin], last.share[bin]);
         r.failed = fmax(r.failed, last.failed);
         r.mean_ms = fmin(fmax(r.mean_ms, last.mean_ms), (double)out->timeout_ms);
         store_row(&r, row, out);
