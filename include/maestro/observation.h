@@ -18,7 +18,6 @@
 #define OBSERVATION_HASH_BYTES 17 /* 16 hexadecimal digits and NUL */
 #define OBSERVATION_FRAMES 4      /* periods of executed deltas; frames of the main signals beside the present one: 3 */
 #define OBSERVATION_MAIN 8        /* signals that carry frames */
-#define OBSERVATION_SLOTS 16      /* periods per rps window that can be told apart */
 
 /* Section "observation". */
 struct observation_config {
@@ -30,7 +29,7 @@ extern const int n_observation_config_keys;
 struct observation_spec {
     int n;                               /* D */
     double period_s;                     /* control period */
-    double window_s;                     /* of counter increase behind rps: rate window minus one scrape interval */
+    double window_s;                     /* rate window behind rps; kept for comparison, nothing is computed from it */
     unsigned char id[OBSERVATION_LIMIT]; /* catalogue row of input i */
 };
 
@@ -68,20 +67,18 @@ struct observation_state {
     int n_loads, n_cpu, n_costs; /* valid values behind the means below */
     bool over_soft;              /* at the last p95 that was valid or absent */
     struct observation_signal signals[SIGNAL_COUNT];
-    double cpu_request_percent;         /* per pod, from pod records; 0: unknown */
-    double cpu_slow, rps_slow;          /* paired slow means: their ratio is CPU per request, percent s */
-    double rps_mean[4];                 /* means over 1, 2, 5, 10 min */
-    double per_replica_slow;            /* rps per ready replica, 30 min */
-    double cpu_per_replica_mean;        /* 5 min */
-    double change_mean[2];              /* absolute relative change of the period's load, 5 and 30 min */
-    double peak_rps[2];                 /* decaying, 10 and 40 min */
-    double over_soft_mean[2];           /* share of periods over soft, 10 and 60 min */
-    double proven_rps;                  /* highest rps per ready replica seen within soft, decaying over 30 min */
-    double broken_rps;                  /* lowest rps per ready replica seen over soft, growing over 30 min; 0: none */
-    double slot_rps[OBSERVATION_SLOTS]; /* load of the latest periods, unwound from the windowed rate */
-    int slot;
-    int executed[OBSERVATION_FRAMES];                 /* changes of spec.replicas, latest first */
-    int since_up, since_down;                         /* periods since the last one */
+    double cpu_request_percent;       /* per pod, from pod records; 0: unknown */
+    double cpu_slow, rps_slow;        /* paired slow means: their ratio is CPU per request, percent s */
+    double rps_mean[4];               /* means over 1, 2, 5, 10 min */
+    double per_replica_slow;          /* rps per ready replica, 30 min */
+    double cpu_per_replica_mean;      /* 5 min */
+    double change_mean[2];            /* absolute relative change of the period's load, 5 and 30 min */
+    double peak_rps[2];               /* decaying, 10 and 40 min */
+    double over_soft_mean[2];         /* share of periods over soft, 10 and 60 min */
+    double proven_rps;                /* highest rps per ready replica seen within soft, decaying over 30 min */
+    double broken_rps;                /* lowest rps per ready replica seen over soft, growing over 30 min; 0: none */
+    int executed[OBSERVATION_FRAMES]; /* changes of spec.replicas, latest first */
+    int since_up, since_down;         /* periods since the last one */
     float main[OBSERVATION_FRAMES][OBSERVATION_MAIN]; /* [0] now, [1] one period ago, ... */
     float value[OBSERVATION_LIMIT];                   /* the whole catalogue, as of the last update */
 };

@@ -21,7 +21,7 @@ static const struct group GROUPS[] = {
     {"raw5", "raw_cpu,raw_memory,raw_replicas,raw_p95,raw_rps"},
     {"basic5", "cpu,memory,replicas,p95,rps"},
     {"pods", "ready,starting,terminating"},
-    {"trends", "trend_1,trend_2,trend_5,trend_10,load_now,cpu_trend,p95_trend"},
+    {"trends", "trend_1,trend_2,trend_5,trend_10,cpu_trend,p95_trend"},
     {"bursts", "burst_5,burst_30,peak_10,peak_40,peak_10_demand,peak_40_demand"},
     {"executed", "executed_1,executed_2,executed_3,executed_4,since_up,since_down"},
     {"validity",
@@ -30,7 +30,7 @@ static const struct group GROUPS[] = {
                "demand_log.2,p95_soft.2,cpu_ready.2,replicas.2,ready.2,starting.2,load.2,over_soft.2,"
                "demand_log.3,p95_soft.3,cpu_ready.3,replicas.3,ready.3,starting.3,load.3,over_soft.3"},
     {"default", "replicas,one_share,to_max,ready,starting,p95_soft,p95_hard,over_soft,p95_trend,rps_ready,cpu_ready,"
-                "cpu_request,cpu_trend,demand,demand_log,demand_ready,load_now,trend_1,trend_2,trend_5,trend_10,"
+                "cpu_request,cpu_trend,demand,demand_log,demand_ready,trend_1,trend_2,trend_5,trend_10,"
                 "burst_5,burst_30,peak_10,peak_40,peak_10_demand,peak_40_demand,proven,proven_peak,broken,over_10,"
                 "over_60,executed_1,executed_2,executed_3,since_up,since_down,p95_valid,rps_valid,p95_absent,"
                 "demand_log.1,p95_soft.1,load.1,demand_log.2,p95_soft.2,load.2,warm"},

@@ -6,8 +6,8 @@
 #include <maestro/observation.h>
 
 // clang-format off
-/* X(ROW, name, version, description). log2r(a, b) is log2 of a ratio; "load" is the latest period's rps, unwound from the
- * windowed rate where period and window allow, else the windowed rate itself; R is spec.replicas. */
+/* X(ROW, name, version, description). log2r(a, b) is log2 of a ratio; "load" is rps, floored;
+ * R is spec.replicas. */
 #define FEATURE_ROWS(X) \
     X(RAW_CPU,        "raw_cpu", 1, "cpu, percent of one core, as read") \
     X(RAW_MEMORY,     "raw_memory", 1, "memory over limit, as read") \
@@ -38,7 +38,6 @@
     X(DEMAND,         "demand", 1, "load in replicas (load x CPU per request / request) over R") \
     X(DEMAND_LOG,     "demand_log", 1, "log2 of demand") \
     X(DEMAND_READY,   "demand_ready", 1, "log2 of load in replicas over ready") \
-    X(LOAD_NOW,       "load_now", 1, "log2r(load, windowed rps)") \
     X(TREND_1,        "trend_1", 1, "log2r(load, mean rps over 1 min)") \
     X(TREND_2,        "trend_2", 1, "log2r(load, mean rps over 2 min)") \
     X(TREND_5,        "trend_5", 1, "log2r(load, mean rps over 5 min)") \

@@ -144,8 +144,8 @@ static bool get_mask(const struct json *line, struct journal_record *r, struct e
 
 static bool get_policy(const struct json *line, struct journal_record *r, struct err *e)
 {
-    char kind[16];
-    int n_logits;
+    char kind[16] = {0};
+    int n_logits = 0;
     if (!get_text(line, "policy", r->policy, sizeof r->policy, e) || !get_text(line, "kind", kind, sizeof kind, e) ||
         !get_floats(line, "features", r->features, OBSERVATION_LIMIT, &r->n_features, e) || !get_mask(line, r, e) ||
         !get_floats(line, "logits", r->output.logits, ACTIONS_LIMIT, &n_logits, e) ||

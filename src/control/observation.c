@@ -7,7 +7,6 @@
 #include <string.h>
 
 static const double RPS_FLOOR = 0.05;   /* below this many requests per second ratios of loads say nothing */
-static const double UNWIND_LEAK = 0.8;  /* memory of the unwound load: 1 is exact but never forgets an error */
 static const double CHANGE_LIMIT = 4.0; /* a relative change above this counts as this */
 static const double VALUE_LIMIT = 1e15; /* a larger reading is no reading */
 static const double COUNT_LIMIT = 1e6;  /* the same for replicas */
@@ -112,32 +111,9 @@ static void learn_request(struct observation_state *s, const struct sample *samp
         }
 }
 
-/* Load of the latest period from a rate over k periods: rate(t) - rate(t-1) = (load(t) - load(t-k)) / k. */
-static void unwind(const struct observation_spec *spec, struct observation_state *s, double rps, double rps_before)
-{
-    double ratio = spec->window_s / spec->period_s;
-    int k = (int)(ratio + 0.5);
-    bool whole = k >= 2 && k <= OBSERVATION_SLOTS && ratio - k < 0.01 && k - ratio < 0.01;
-    int next = (s->slot + 1) % OBSERVATION_SLOTS;
-    double load = rps;
-    if (whole) {
-        double old = s->slot_rps[(next + OBSERVATION_SLOTS - k) % OBSERVATION_SLOTS];
-        load = k * (rps - rps_before) + UNWIND_LEAK * old + (1 - UNWIND_LEAK) * rps_before;
-        load = min_double(max_double(load, 0), 8 * max_double(rps, rps_before));
-    }
-    s->slot = next;
-    s->slot_rps[next] = load;
-}
-
-static void fill_slots(struct observation_state *s, double rps)
-{
-    for (int i = 0; i < OBSERVATION_SLOTS; i++)
-        s->slot_rps[i] = rps;
-}
-
 static double load_now(const struct observation_state *s)
 {
-    return s->slot_rps[s->slot];
+    return s->signals[SIGNAL_RPS].value;
 }
 
 /* young: weight of a value in the plain mean of all so far, which a mean is until it is as old as its span. */
@@ -233,7 +209,6 @@ enum logged {
     LOG_DEMAND_READY,
     LOG_LOAD,
     LOG_LOAD_SLOW,
-    LOG_RPS,
     LOG_MEAN_1,
     LOG_MEAN_2,
     LOG_MEAN_5,
@@ -273,7 +248,6 @@ static void fill_logs(struct view *v, const struct observation_state *s)
     x[LOG_DEMAND_READY] = (float)(demand * v->one_ready);
     x[LOG_LOAD] = (float)v->load;
     x[LOG_LOAD_SLOW] = (float)(v->ready * max_double(s->per_replica_slow, RPS_FLOOR));
-    x[LOG_RPS] = (float)max_double(v->rps, RPS_FLOOR);
     for (int i = 0; i < 4; i++)
         x[LOG_MEAN_1 + i] = (float)max_double(s->rps_mean[i], RPS_FLOOR);
     for (int i = 0; i < 2; i++) {
@@ -282,7 +256,8 @@ static void fill_logs(struct view *v, const struct observation_state *s)
     }
     x[LOG_PROVEN] = (float)(v->replicas * max_double(s->proven_rps, RPS_FLOOR));
     x[LOG_BROKEN] = (float)(v->replicas * s->broken_rps);
-    x[LOG_COUNT - 1] = 1;
+    for (int i = LOG_BROKEN + 1; i < LOG_COUNT; i++)
+        x[i] = 1; // a full vector
     for (int i = 0; i < LOG_COUNT; i++)
         x[i] = log2_of(x[i]);
 }
@@ -368,7 +343,6 @@ static void put_load(float *f, const struct observation_state *s, const struct v
     f[FEATURE_DEMAND_LOG] = costed ? clip_float(log[LOG_DEMAND]) : 0;
     f[FEATURE_DEMAND_READY] = costed ? clip_float(log[LOG_DEMAND_READY]) : 0;
     f[FEATURE_RPS_READY] = clip_float(load - log[LOG_LOAD_SLOW]);
-    f[FEATURE_LOAD_NOW] = clip_float(load - log[LOG_RPS]);
     for (int i = 0; i < 4; i++)
         f[FEATURE_TREND_1 + i] = clip_float(load - log[LOG_MEAN_1 + i]);
     for (int i = 0; i < 2; i++) {
@@ -431,7 +405,7 @@ static void take(const struct observation_spec *spec, struct observation_state *
 {
     double dt = s->n_updates ? sample->time_s - s->time_s : spec->period_s;
     struct weights w = weights_after(dt);
-    double rps_before = s->signals[SIGNAL_RPS].value, load_before = load_now(s);
+    double load_before = load_now(s);
     bool rps_flows = s->signals[SIGNAL_RPS].validity == VALIDITY_VALID;
     int replicas_before = (int)s->signals[SIGNAL_REPLICAS].value;
     bool known_before = s->signals[SIGNAL_REPLICAS].known;
@@ -440,10 +414,6 @@ static void take(const struct observation_spec *spec, struct observation_state *
     learn_request(s, sample);
     learn_executed(s, replicas_before, known_before);
     if (s->signals[SIGNAL_RPS].validity == VALIDITY_VALID) {
-        if (rps_flows)
-            unwind(spec, s, s->signals[SIGNAL_RPS].value, rps_before);
-        else
-            fill_slots(s, s->signals[SIGNAL_RPS].value); // nothing before to unwind against
         learn_load(s, &w, rps_flows ? load_before : load_now(s));
         learn_per_replica(s, sample, target, &w);
         s->n_loads++;

@@ -210,28 +210,24 @@ START_TEST(idle_is_not_fast)
 }
 END_TEST
 
-/* A rate over three periods, fed with steps of the true load: the unwound load sees the step at once. */
-START_TEST(load_is_unwound_from_the_windowed_rate)
+START_TEST(trends_and_peaks_follow_the_load)
 {
     struct observation_spec spec = spec_of("all");
     struct observation_state state;
-    double load[12];
-    for (int t = 0; t < 12; t++)
-        load[t] = t < 6 ? 90 : 180;
-    struct sample s = sample_of(0, 100, 4, 100, 90);
-    observation_reset(&spec, &state, &TARGET, &s);
-    for (int t = 1; t < 12; t++) {
-        double rate = t < 3 ? 90 : (load[t] + load[t - 1] + load[t - 2]) / 3;
-        s = sample_of(15 * t, 100, 4, 100, rate);
-        observation_update(&spec, &state, &TARGET, &s);
-        if (t == 6) {
-            EXPECT("load_now", log2(180 / 120.0));
-            ck_assert_double_gt(feature(&spec, &state, "burst_5"), 0.5);
-            ck_assert_double_gt(feature(&spec, &state, "trend_5"), 0.5);
+    for (int t = 0; t < 60; t++) {
+        struct sample s = sample_of(15 * t, 100, 4, 100, t < 50 ? 100 : 200);
+        (t ? observation_update : observation_reset)(&spec, &state, &TARGET, &s);
+        if (t == 50) { // one value of weight 15 / (60 + 15) in the mean over a minute
+            EXPECT("trend_1", log2(200 / 120.0));
+            EXPECT("load.1", -1);
+            EXPECT("burst_30", log2(1 + 10 * (1.0 / 51) * 100 / (100 + 100 * 15 / 315.0)));
         }
     }
-    ck_assert_double_eq_tol(feature(&spec, &state, "load_now"), 0, 0.1); // what the leak has not yet forgotten
-    ck_assert_double_eq_tol(feature(&spec, &state, "peak_10"), 0, 0.2);
+    ck_assert_double_lt(feature(&spec, &state, "trend_1"), feature(&spec, &state, "trend_10"));
+    EXPECT("peak_10", 0);
+    struct sample s = sample_of(15 * 60, 100, 4, 100, 50);
+    observation_update(&spec, &state, &TARGET, &s);
+    EXPECT("peak_10", log2((200 - 150 * 15 / 615.0) / 50));
 }
 END_TEST
 
@@ -328,5 +324,5 @@ END_TEST
 
 SUITE("observation", lists_read_back_and_hash, unknown_names_and_versions_are_refused, logarithm_is_close_and_monotone,
       first_look_by_hand, history_moves_with_updates_only, bad_signals_keep_the_last_value, idle_is_not_fast,
-      load_is_unwound_from_the_windowed_rate, bursts_tell_noisy_loads_from_calm_ones, budget_spent_grows_and_fades,
+      trends_and_peaks_follow_the_load, bursts_tell_noisy_loads_from_calm_ones, budget_spent_grows_and_fades,
       every_feature_is_finite_and_bounded, asking_changes_nothing)
