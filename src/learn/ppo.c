@@ -403,6 +403,7 @@ bool ppo_update(struct ppo *ppo, const struct rollout *r, double progress_remain
         .train_actor = ppo->n_calls >= c->critic_only_updates,
         .permutation = permutation,
         .shuffle = {ppo->shuffle, ppo->shuffle},
+        .barrier = TEAM_BARRIER,
         .stats = &own,
     };
     if (team_size(ppo->team) >= 2)

@@ -1,12 +1,9 @@
 /* team: threads that wait for jobs, and a barrier. A waiter spins for some microseconds, because jobs of a trainer follow
- * each other that closely, then yields, then sleeps. Knows nothing of what the jobs do. */
+ * each other that closely, then sleeps, so that a crowded machine runs somebody who works. Knows nothing of what the jobs do. */
 #include <maestro/team.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 
-#define SPINS 2000 /* pauses before giving the core away: about 20 to 80 us */
-#define YIELDS 200 /* times the core is given away before sleeping */
+#define SPINS 1000 /* pauses before sleeping: about 10 to 40 us, several times what partners differ by */
 
 struct member {
     struct team *team;
@@ -18,10 +15,8 @@ struct team {
     int size;
     int started; /* members whose thread runs */
     struct member members[TEAM_LIMIT];
-    pthread_mutex_t lock; /* of the sleepers */
-    pthread_cond_t wake;
-    atomic_uint job;     /* counts jobs; a change starts the members */
-    atomic_uint working; /* members not yet done with the job */
+    struct team_gate job;     /* counts jobs; a change starts the members */
+    struct team_gate working; /* members not yet done with the job */
     atomic_bool closing;
     void (*work)(void *arg, int part);
     void *arg;
@@ -35,30 +30,47 @@ static void pause_core(void)
 #endif
 }
 
-/* True as soon as *value differs from old; false when it is time to sleep. */
-static bool await_change(const atomic_uint *value, unsigned old)
+static unsigned gate_value(const struct team_gate *g)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(value, memory_order_acquire) != old)
-            return true;
-        pause_core();
-    }
-    for (int i = 0; i < YIELDS; i++) {
-        if (atomic_load_explicit(value, memory_order_acquire) != old)
-            return true;
-        sched_yield();
-    }
-    return false;
+    return atomic_load_explicit(&g->value, memory_order_acquire);
 }
 
-static void await_job(struct team *team, unsigned seen)
+static void gate_await_change(struct team_gate *g, unsigned old)
 {
-    if (await_change(&team->job, seen))
+    for (int i = 0; i < SPINS; i++) {
+        if (gate_value(g) != old)
+            return;
+        pause_core();
+    }
+    pthread_mutex_lock(&g->lock);
+    atomic_fetch_add(&g->sleepers, 1);
+    while (atomic_load(&g->value) == old)
+        pthread_cond_wait(&g->wake, &g->lock);
+    atomic_fetch_sub(&g->sleepers, 1);
+    pthread_mutex_unlock(&g->lock);
+}
+
+/* Sequentially consistent: either this sees the sleeper or the sleeper sees the new value. */
+static void gate_add(struct team_gate *g, unsigned n)
+{
+    atomic_fetch_add(&g->value, n);
+    if (atomic_load(&g->sleepers) == 0)
         return;
-    pthread_mutex_lock(&team->lock);
-    while (atomic_load_explicit(&team->job, memory_order_acquire) == seen)
-        pthread_cond_wait(&team->wake, &team->lock);
-    pthread_mutex_unlock(&team->lock);
+    pthread_mutex_lock(&g->lock);
+    pthread_cond_broadcast(&g->wake);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void gate_init(struct team_gate *g)
+{
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_cond_init(&g->wake, NULL);
+}
+
+static void gate_finish(struct team_gate *g)
+{
+    pthread_cond_destroy(&g->wake);
+    pthread_mutex_destroy(&g->lock);
 }
 
 static void run_parts(const struct team *team, int index)
@@ -72,21 +84,18 @@ static void *member_main(void *arg)
     struct member *member = arg;
     struct team *team = member->team;
     for (unsigned seen = 0;; seen++) {
-        await_job(team, seen);
+        gate_await_change(&team->job, seen);
         if (atomic_load_explicit(&team->closing, memory_order_acquire))
             return NULL;
         run_parts(team, member->index);
-        atomic_fetch_sub_explicit(&team->working, 1, memory_order_release);
+        gate_add(&team->working, 0u - 1u);
     }
 }
 
 static void start_job(struct team *team)
 {
-    atomic_store_explicit(&team->working, (unsigned)team->started, memory_order_relaxed);
-    pthread_mutex_lock(&team->lock);
-    atomic_fetch_add_explicit(&team->job, 1, memory_order_release);
-    pthread_cond_broadcast(&team->wake);
-    pthread_mutex_unlock(&team->lock);
+    atomic_store(&team->working.value, (unsigned)team->started);
+    gate_add(&team->job, 1);
 }
 
 bool team_open(int n_threads, struct team **out, struct err *e)
@@ -97,8 +106,8 @@ bool team_open(int n_threads, struct team **out, struct err *e)
     if (!team)
         return err_set(e, ERR_IO, "threads: out of memory");
     team->size = n_threads;
-    pthread_mutex_init(&team->lock, NULL);
-    pthread_cond_init(&team->wake, NULL);
+    gate_init(&team->job);
+    gate_init(&team->working);
     for (int i = 1; i < n_threads; i++) {
         struct member *member = &team->members[i];
         *member = (struct member){.team = team, .index = i};
@@ -120,8 +129,8 @@ void team_close(struct team *team)
     start_job(team);
     for (int i = 1; i <= team->started; i++)
         pthread_join(team->members[i].thread, NULL);
-    pthread_cond_destroy(&team->wake);
-    pthread_mutex_destroy(&team->lock);
+    gate_finish(&team->job);
+    gate_finish(&team->working);
     free(team);
 }
 
@@ -142,18 +151,17 @@ void team_run(struct team *team, int n_parts, void (*work)(void *arg, int part),
     team->n_parts = n_parts;
     start_job(team);
     run_parts(team, 0);
-    for (unsigned left; (left = atomic_load_explicit(&team->working, memory_order_acquire)) != 0;)
-        (void)await_change(&team->working, left);
+    for (unsigned left; (left = gate_value(&team->working)) != 0;)
+        gate_await_change(&team->working, left);
 }
 
 void team_wait(struct team_barrier *b, unsigned n_parts)
 {
-    const unsigned phase = atomic_load_explicit(&b->phase, memory_order_acquire);
-    if (atomic_fetch_add_explicit(&b->arrived, 1, memory_order_acq_rel) + 1 == n_parts) {
-        atomic_store_explicit(&b->arrived, 0, memory_order_relaxed);
-        atomic_fetch_add_explicit(&b->phase, 1, memory_order_release);
+    const unsigned phase = gate_value(&b->phase);
+    if (atomic_fetch_add(&b->arrived, 1) + 1 < n_parts) {
+        gate_await_change(&b->phase, phase);
         return;
     }
-    while (!await_change(&b->phase, phase))
-        continue;
+    atomic_store(&b->arrived, 0);
+    gate_add(&b->phase, 1);
 }

@@ -61,7 +61,7 @@ START_TEST(nobody_passes_a_barrier_early)
 {
     struct err e = {0};
     struct team *team = NULL;
-    static struct phases p;
+    static struct phases p = {.barrier = TEAM_BARRIER};
     ck_assert_msg(team_open(SIDES, &team, &e), "%s", e.message);
     team_run(team, SIDES, walk, &p);
     ck_assert_int_eq(atomic_load(&p.early), 0);
