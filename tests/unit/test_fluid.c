@@ -1,0 +1,139 @@
+/* Tests of the fluid kernel: the vectorised one gives the plain one's bits, requests are conserved, and an empty service, an
+ * overload and a full pod behave as the equation says. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <maestro/cpu.h>
+
+#include "../../envs/sim/state.h"
+#include "simulate.h"
+#include "suite.h"
+
+struct bench {
+    struct fluid_pods pods;
+    float cells[LATENCY_ROWS];
+    float rejected;
+};
+
+static const struct service *service_of(const struct simulated *s)
+{
+    return &s->model->services[0];
+}
+
+static void place(struct bench *b, const struct service *v, struct rng *rng, int n)
+{
+    *b = (struct bench){0};
+    for (int i = 0; i < n; i++) {
+        b->pods.l[i] = (float)rng_log_uniform(rng, 0.001, 400);
+        b->pods.share[i] = (float)(rng_uniform(rng, 0.5, 1.5) / n);
+        b->pods.level[i] = (int32_t)rng_bounded(rng, FLUID_LEVELS);
+    }
+    for (int i = 0; i < FLUID_PODS; i++)
+        b->pods.per_step[i] = v->fluid.per_step[b->pods.level[i]];
+}
+
+static void run(void (*kernel)(struct fluid_run *), struct bench *b, const struct service *v, int n, const float *arrivals,
+                int seconds)
+{
+    struct fluid_run r = {.table = &v->fluid, .pods = &b->pods, .n_pods = n, .arrivals = arrivals,
+                          .n_seconds = seconds, .cells = b->cells};
+    kernel(&r);
+    b->rejected += r.rejected;
+}
+
+START_TEST(kernels_give_the_same_bits)
+{
+#ifdef SIM_HAVE_AVX2
+    if (!cpu_has_avx2()) {
+        printf("SKIP this processor has no AVX2\n");
+        return;
+    }
+    struct simulated s;
+    simulated_profile(&s, "web-api");
+    simulated_open(&s, 1);
+    const struct service *v = service_of(&s);
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        struct rng rng;
+        rng_init(&rng, seed, 0);
+        struct bench plain, wide;
+        int n = 1 + (int)rng_bounded(&rng, FLUID_PODS);
+        place(&plain, v, &rng, n);
+        wide = plain;
+        float arrivals[60];
+        for (int i = 0; i < 60; i++)
+            arrivals[i] = (float)(rng_uniform(&rng, 0, 1.5) * n * v->capacity_rps);
+        run(fluid_run_plain, &plain, v, n, arrivals, 60);
+        run(fluid_run_avx2, &wide, v, n, arrivals, 60);
+        ck_assert_int_eq(memcmp(&plain, &wide, sizeof plain), 0);
+    }
+    simulated_close(&s);
+#else
+    printf("SKIP built without AVX2\n");
+#endif
+}
+END_TEST
+
+START_TEST(requests_are_conserved)
+{
+    struct simulated s;
+    simulated_profile(&s, "web-api");
+    simulated_open(&s, 1);
+    const struct service *v = service_of(&s);
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct rng rng;
+        struct bench b;
+        float arrivals[60];
+        double came = 0, before = 0, after = 0, left = 0;
+        rng_init(&rng, seed, 1);
+        place(&b, v, &rng, 20);
+        double share = 0;
+        for (int i = 0; i < 20; i++) {
+            before += (double)b.pods.l[i];
+            share += (double)b.pods.share[i];
+        }
+        for (int i = 0; i < 60; i++) {
+            arrivals[i] = (float)(rng_uniform(&rng, 0, 2) * 20 * v->capacity_rps);
+            came += (double)arrivals[i] * share;
+        }
+        run(fluid_run_plain, &b, v, 20, arrivals, 60);
+        fluid_release(&v->fluid, &b.pods, 0, 20, b.cells);
+        for (int i = 0; i < 20; i++)
+            after += (double)b.pods.l[i];
+        for (int row = 0; row < LATENCY_ROWS; row++) {
+            ck_assert(b.cells[row] >= 0.0f);
+            left += (double)b.cells[row];
+        }
+        double missing = came + before - after - left - (double)b.rejected;
+        ck_assert_msg(fabs(missing) < 1e-4 * came, "%g of %g requests are missing", missing, came); // float sums
+    }
+    simulated_close(&s);
+}
+END_TEST
+
+START_TEST(a_pod_settles_where_its_table_says)
+{
+    struct simulated s;
+    simulated_profile(&s, "web-api");
+    simulated_open(&s, 1);
+    const struct service *v = service_of(&s);
+    float arrivals[60];
+    for (int load = 1; load <= 9; load++) {
+        struct bench b = {0};
+        float rate = 0.1f * (float)load * v->latency.capacity_rps;
+        b.pods.share[0] = 1.0f;
+        for (int i = 0; i < FLUID_PODS; i++)
+            b.pods.per_step[i] = v->fluid.per_step[0];
+        for (int i = 0; i < 60; i++)
+            arrivals[i] = rate;
+        for (int minute = 0; minute < 5; minute++)
+            run(fluid_run_plain, &b, v, 1, arrivals, 60);
+        double expected = (double)latency_steady_l(&v->latency, rate);
+        /* 3 %: the line between the nodes of the settle grid lies above the curve. */
+        ck_assert_double_eq_tol((double)b.pods.l[0], expected, 0.03 * expected + 1e-3);
+    }
+    simulated_close(&s);
+}
+END_TEST
+
+SUITE("fluid", kernels_give_the_same_bits, requests_are_conserved, a_pod_settles_where_its_table_says)
