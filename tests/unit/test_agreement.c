@@ -1,0 +1,231 @@
+/* The fast simulator against the event simulator, in full mode: quota, places, backlog, time-outs, unequal pods, the profiles
+ * that ship. Prints all errors.
+ *
+ * Steady loads: p95 within 15 %, or within 2 % of the soft limit: under a quota p95 jumps, at some load, from unthrottled
+ * requests (6 ms) to throttled ones (50 ms); between the two lie hardly any requests, and a share of 0.3 % moves it by half.
+ *
+ * A crowd for a minute at 1.4 times what the pods can do, then half of it: the time until nine tenths of the excess requests
+ * in flight are gone within 10 % (or a second, the step of the clock). The time until a second's p95 is under the soft limit
+ * again is looser, 35 % or 2 s: it lags by the stay of the slowest requests, which the fast one knows only as a mean. */
+#include <maestro/exact.h>
+#include <maestro/sim.h>
+
+#include "suite.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define P95_TOLERANCE 0.15
+#define P95_SLACK 0.02 /* of the soft limit */
+#define DRAIN_TOLERANCE 0.10
+#define DRAIN_SLACK_S 1.0
+#define RECOVERY_TOLERANCE 0.35
+#define RECOVERY_SLACK_S 2.0
+
+static const char *const PROFILES[] = {"web-api", "jvm-slow-start", "llm-slow", "target-app"};
+#define N_PROFILES 4
+static const int PODS[] = {1, 4, 12};
+/* Of the rate at which p95 in the busiest pod may reach the soft limit. Twice that is an overload of all pods. Between, one
+ * pod of several is close to critical: there the event simulator itself needs hours to settle. */
+static const double LOADS[] = {0.15, 0.4, 0.7, 0.9, 1.0, 2.0};
+#define N_LOADS 6
+
+static struct sim_model *open_model(const char *name, double drift)
+{
+    struct service_profile profile;
+    struct sim_model *m;
+    struct err e;
+    ck_assert_msg(profile_load(name, &profile, &e), "%s", e.message);
+    profile.service.drift = drift;
+    struct sim_config config = {.profile = &profile, .n_variants = 1, .max_replicas = 20, .seed = 1};
+    ck_assert_msg(sim_model_open(&config, &m, &e), "%s", e.message);
+    return m;
+}
+
+/* The fast one, bound to a state of its own. */
+struct fast {
+    struct sim sim;
+    struct sim_state *state;
+};
+
+static void fast_open(struct fast *f, const struct sim_model *m)
+{
+    f->state = aligned_alloc(64, sim_state_bytes());
+    ck_assert_ptr_nonnull(f->state);
+    sim_bind(&f->sim, m, f->state);
+}
+
+static struct sim_truth observe(struct sim *sim, double settle_s, double seconds)
+{
+    struct sim_truth truth;
+    ck_assert(cluster_advance(&sim->cluster, settle_s, NULL));
+    sim_truth_take(sim, &truth);
+    ck_assert(cluster_advance(&sim->cluster, seconds, NULL));
+    sim_truth_take(sim, &truth);
+    return truth;
+}
+
+/* Requests of the event simulator. Near saturation a queue remembers about 1 / (1 - rho)^2 of them, a thousand. */
+static double requests_at(double load)
+{
+    return load >= 0.9 && load <= 1.0 ? 800e3 : 100e3;
+}
+
+static double compare_steady(const struct sim_model *m, const char *name, int pods, double load)
+{
+    double busiest = sim_profile(m, 0)->service.model.balance_busiest;
+    double rate_rps = load * pods * sim_capacity_rps(m, 0) / (pods > 1 ? busiest : 1.0);
+    struct sim_scenario scenario = {.replicas = pods,
+                                    .load = {.shape = LOAD_CONSTANT, .base_rps = rate_rps, .peak_rps = rate_rps}};
+    struct fast fast;
+    struct exact *x;
+    fast_open(&fast, m);
+    sim_begin(m, fast.state, &scenario, 5, 0);
+    struct sim_truth of_fast = observe(&fast.sim, 300.0, 300.0);
+    ck_assert(exact_open(m, &x, NULL));
+    exact_begin(x, &scenario, 5, 0);
+    struct sim_truth of_exact = observe(exact_sim(x), 300.0, ceil(requests_at(load) / rate_rps));
+    exact_close(x);
+    free(fast.state);
+    double error = of_fast.p95_ms / of_exact.p95_ms - 1.0;
+    printf("%-15s pods %2d  load %.2f  p95 %8.1f ms  event %8.1f ms  %+5.1f %%   mean %+5.1f %%\n", name, pods, load,
+           of_fast.p95_ms, of_exact.p95_ms, 100.0 * error, 100.0 * (of_fast.mean_ms / of_exact.mean_ms - 1.0));
+    ck_assert_double_eq_tol(of_fast.cpu_core_s / of_fast.seconds, of_exact.cpu_core_s / of_exact.seconds,
+                            0.03 * of_fast.cpu_core_s / of_fast.seconds);
+    bool close = fabs(of_fast.p95_ms - of_exact.p95_ms) <= P95_SLACK * sim_profile(m, 0)->service.latency_soft_ms;
+    return close ? 0.0 : fabs(error);
+}
+
+START_TEST(steady_p95_agrees)
+{
+    double worst = 0.0;
+    for (int k = 0; k < N_PROFILES; k++) {
+        struct sim_model *m = open_model(PROFILES[k], 0.0);
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < N_LOADS; j++)
+                worst = fmax(worst, compare_steady(m, PROFILES[k], PODS[i], LOADS[j]));
+        sim_model_close(m);
+    }
+    printf("steady p95: worst %.1f %% of those further apart than 2 %% of the soft limit, tolerance %.0f %%\n",
+           100.0 * worst, 100.0 * P95_TOLERANCE);
+    fflush(stdout);
+    ck_assert_double_le(worst, P95_TOLERANCE);
+}
+END_TEST
+
+#define CROWD_AT_S 120.0
+#define CROWD_S 60.0
+#define WATCH_S 600
+
+static struct sim_scenario crowd(const struct sim_model *m, int pods)
+{
+    double most_rps = pods * sim_capacity_rps(m, 0);
+    return (struct sim_scenario){.replicas = pods,
+                                 .load = {.shape = LOAD_SPIKE,
+                                          .base_rps = 0.5 * most_rps,
+                                          .peak_rps = 1.4 * most_rps,
+                                          .start_s = CROWD_AT_S,
+                                          .length_s = CROWD_S}};
+}
+
+/* Sums over seeds, by second after the end of the crowd. */
+struct course {
+    double p95_ms[WATCH_S], in_flight[WATCH_S];
+    double usual_in_flight; /* before the crowd */
+};
+
+static void watch(struct sim *sim, struct course *sum)
+{
+    struct sim_truth truth;
+    for (int t = 1; t <= CROWD_AT_S; t++) {
+        ck_assert(cluster_advance(&sim->cluster, 1.0, NULL));
+        sim_truth_take(sim, &truth);
+        sum->usual_in_flight += truth.in_flight / CROWD_AT_S;
+    }
+    ck_assert(cluster_advance(&sim->cluster, CROWD_S - 1.0, NULL));
+    sim_truth_take(sim, &truth);
+    for (int t = 0; t < WATCH_S; t++) {
+        ck_assert(cluster_advance(&sim->cluster, 1.0, NULL)); // t = 0: the last second of the crowd
+        sim_truth_take(sim, &truth);
+        sum->p95_ms[t] += isnan(truth.p95_ms) ? 0.0 : truth.p95_ms;
+        sum->in_flight[t] += truth.in_flight;
+    }
+}
+
+/* When nine tenths of the excess are gone, linear between seconds. */
+static double drained_at(const struct course *c)
+{
+    double limit = c->usual_in_flight + 0.1 * (c->in_flight[0] - c->usual_in_flight);
+    for (int t = 1; t < WATCH_S; t++)
+        if (c->in_flight[t] <= limit)
+            return t - (limit - c->in_flight[t]) / (c->in_flight[t - 1] - c->in_flight[t]);
+    return WATCH_S;
+}
+
+/* First second from which on p95 stays under the limit for five. */
+static double recovered_at(const struct course *c, double limit_ms)
+{
+    int good = 0;
+    for (int t = 0; t < WATCH_S; t++) {
+        good = c->p95_ms[t] <= limit_ms ? good + 1 : 0;
+        if (good == 5)
+            return t - 4;
+    }
+    return WATCH_S;
+}
+
+#define CROWD_SEEDS 6
+
+static void run_courses(const struct sim_model *m, int pods, struct course *of_fast, struct course *of_exact)
+{
+    struct sim_scenario scenario = crowd(m, pods);
+    struct fast fast;
+    struct exact *x;
+    fast_open(&fast, m);
+    ck_assert(exact_open(m, &x, NULL));
+    for (uint64_t seed = 0; seed < CROWD_SEEDS; seed++) {
+        sim_begin(m, fast.state, &scenario, seed, 0);
+        watch(&fast.sim, of_fast);
+        exact_begin(x, &scenario, seed, 0);
+        watch(exact_sim(x), of_exact);
+    }
+    exact_close(x);
+    free(fast.state);
+}
+
+static double apart(double a, double b, double slack)
+{
+    return fmax(0.0, fabs(a - b) - slack) / fmax(b, 1.0);
+}
+
+static void compare_recovery(const struct sim_model *m, const char *name, int pods, double *drain, double *recovery)
+{
+    struct course fast = {0}, exact = {0};
+    run_courses(m, pods, &fast, &exact);
+    double limit_ms = CROWD_SEEDS * sim_profile(m, 0)->service.latency_soft_ms;
+    double a = drained_at(&fast), b = drained_at(&exact);
+    double c = recovered_at(&fast, limit_ms), d = recovered_at(&exact, limit_ms);
+    printf("%-15s pods %2d  drained %5.1f s  event %5.1f s  %+5.1f %%   p95 good %3.0f s  event %3.0f s  %+5.1f %%\n",
+           name, pods, a, b, 100.0 * (a / b - 1.0), c, d, 100.0 * (c / fmax(d, 1.0) - 1.0));
+    *drain = fmax(*drain, apart(a, b, DRAIN_SLACK_S));
+    *recovery = fmax(*recovery, apart(c, d, RECOVERY_SLACK_S));
+}
+
+START_TEST(recovery_after_overload_agrees)
+{
+    double drain = 0.0, recovery = 0.0;
+    for (int k = 0; k < N_PROFILES; k++) {
+        struct sim_model *m = open_model(PROFILES[k], 0.0);
+        for (int i = 0; i < 3; i++)
+            compare_recovery(m, PROFILES[k], PODS[i], &drain, &recovery);
+        sim_model_close(m);
+    }
+    printf("beyond the slack: drained %.1f %%, tolerance %.0f %%; p95 %.1f %%, tolerance %.0f %%\n", 100.0 * drain,
+           100.0 * DRAIN_TOLERANCE, 100.0 * recovery, 100.0 * RECOVERY_TOLERANCE);
+    fflush(stdout);
+    ck_assert_double_le(drain, DRAIN_TOLERANCE);
+    ck_assert_double_le(recovery, RECOVERY_TOLERANCE);
+}
+END_TEST
+
+SUITE("agreement", steady_p95_agrees, recovery_after_overload_agrees)
