@@ -459,6 +459,59 @@ START_TEST(actions_follow_the_masked_policy)
 }
 END_TEST
 
+START_TEST(the_table_and_the_defaults_agree)
+{
+    struct ppo_config table, plain;
+    struct config config = {0};
+    struct err e = {0};
+    struct config_section section = {
+        .name = "ppo", .keys = ppo_config_keys, .n_keys = ppo_config_keys_count, .target = &table};
+    memset(&table, 0, sizeof table);
+    ck_assert_msg(config_init(&config, &section, 1, &e), "%s", e.message);
+    ppo_config_defaults(&plain);
+    ck_assert_double_eq(table.learning_rate, plain.learning_rate);
+    ck_assert_int_eq(table.learning_rate_schedule, plain.learning_rate_schedule);
+    ck_assert_int_eq(table.n_steps, plain.n_steps);
+    ck_assert_int_eq(table.n_envs, plain.n_envs);
+    ck_assert_int_eq(table.batch_size, plain.batch_size);
+    ck_assert_int_eq(table.n_epochs, plain.n_epochs);
+    ck_assert_double_eq(table.gamma, plain.gamma);
+    ck_assert_double_eq(table.gae_lambda, plain.gae_lambda);
+    ck_assert_double_eq(table.clip_range, plain.clip_range);
+    ck_assert_int_eq(table.clip_range_schedule, plain.clip_range_schedule);
+    ck_assert(isnan(table.clip_range_vf) && isnan(plain.clip_range_vf));
+    ck_assert(table.normalize_advantage && plain.normalize_advantage);
+    ck_assert_double_eq(table.ent_coef, plain.ent_coef);
+    ck_assert_double_eq(table.vf_coef, plain.vf_coef);
+    ck_assert_double_eq(table.max_grad_norm, plain.max_grad_norm);
+    ck_assert(isnan(table.target_kl) && isnan(plain.target_kl));
+    ck_assert_double_eq(table.adam_eps, plain.adam_eps);
+    ck_assert_mem_eq(&table.net_arch_pi, &plain.net_arch_pi, sizeof table.net_arch_pi);
+    ck_assert_mem_eq(&table.net_arch_vf, &plain.net_arch_vf, sizeof table.net_arch_vf);
+    ck_assert_int_eq(table.activation_fn, plain.activation_fn);
+    ck_assert_int_eq(table.critic_only_updates, plain.critic_only_updates);
+    ck_assert_str_eq(table.kernel, plain.kernel);
+    config_finish(&config);
+}
+END_TEST
+
+START_TEST(an_impossible_configuration_is_refused)
+{
+    struct ppo_config c;
+    struct err e = {0};
+    ppo_config_defaults(&c);
+    ck_assert(ppo_config_check(&c, 4, 2, &e));
+    ck_assert(!ppo_config_check(&c, 4, 1, &e));
+    c.net_arch_vf.n = MLP_HIDDEN_LIMIT + 1;
+    ck_assert(!ppo_config_check(&c, 4, 2, &e));
+    ck_assert_int_eq(e.code, ERR_USAGE);
+    ck_assert_ptr_nonnull(strstr(e.message, "net_arch_vf"));
+    ppo_config_defaults(&c);
+    c.n_steps = 1;
+    ck_assert(!ppo_config_check(&c, 4, 2, &e));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ppo");
@@ -471,6 +524,8 @@ int main(void)
     tcase_add_test(group, the_first_updates_can_be_the_critics_alone);
     tcase_add_test(group, schedules_scale_what_they_should);
     tcase_add_test(group, actions_follow_the_masked_policy);
+    tcase_add_test(group, the_table_and_the_defaults_agree);
+    tcase_add_test(group, an_impossible_configuration_is_refused);
     suite_add_tcase(suite, group);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
