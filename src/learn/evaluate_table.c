@@ -15,26 +15,33 @@ struct column {
     bool interval; /* followed by +- half of the 95 % interval */
 };
 
-static const struct column columns[] = {
-    {"reward", METRIC_REWARD_TRUE, 7, 4, true},
-    {"over soft %", METRIC_VIOLATION_TIME, 6, 2, true},
-    {"req %", METRIC_VIOLATION_REQUESTS, 6, 2, false},
-    {"hard s", METRIC_LONGEST_HARD_S, 6, 0, false},
-    {"pod-h", METRIC_REPLICA_HOURS, 7, 2, true},
-    {"ups", METRIC_UPS, 5, 1, false},
-    {"downs", METRIC_DOWNS, 5, 1, false},
-    {"turns/h", METRIC_DIRECTION_CHANGES, 7, 1, false},
-    {"thU", METRIC_THETA_U, 5, 1, false},
-    {"thO", METRIC_THETA_O, 5, 1, false},
-    {"tU", METRIC_TAU_U, 5, 1, false},
-    {"tO", METRIC_TAU_O, 5, 1, false},
-    {"inst", METRIC_INSTABILITY, 5, 1, false},
-    {"jit/m", METRIC_JITTER, 6, 2, false},
-    {"regret", METRIC_REGRET_REWARD, 7, 4, false},
-    {"cost+%", METRIC_REGRET_COST, 6, 1, false},
-    {"p95 ms", METRIC_P95_MS, 7, 0, false},
+// clang-format off
+static const struct column verdict_columns[] = {
+    {"reward", METRIC_REWARD_TRUE, 6, 4, true},    {"over soft %", METRIC_VIOLATION_TIME, 5, 2, true},
+    {"req %", METRIC_VIOLATION_REQUESTS, 5, 2, false}, {"hard s", METRIC_LONGEST_HARD_S, 6, 0, false},
+    {"pod-hours", METRIC_REPLICA_HOURS, 6, 2, true}, {"cost+%", METRIC_REGRET_COST, 6, 1, false},
+    {"regret", METRIC_REGRET_REWARD, 7, 4, false},  {"p95 ms", METRIC_P95_MS, 6, 0, false},
 };
-#define N_COLUMNS (sizeof columns / sizeof *columns)
+static const struct column motion_columns[] = {
+    {"ups", METRIC_UPS, 6, 1, false},               {"downs", METRIC_DOWNS, 6, 1, false},
+    {"turns/h", METRIC_DIRECTION_CHANGES, 7, 1, false}, {"theta_u %", METRIC_THETA_U, 9, 2, false},
+    {"theta_o %", METRIC_THETA_O, 9, 1, false},     {"tau_u %", METRIC_TAU_U, 7, 2, false},
+    {"tau_o %", METRIC_TAU_O, 7, 1, false},         {"instab. %", METRIC_INSTABILITY, 9, 1, false},
+    {"jitter/min", METRIC_JITTER, 10, 2, false},
+};
+// clang-format on
+
+/* A block of the table: which columns, and whether the verdict on the SLO ends the row. */
+struct view {
+    const struct column *columns;
+    size_t n;
+    bool verdict;
+};
+
+static const struct view views[] = {
+    {verdict_columns, sizeof verdict_columns / sizeof *verdict_columns, true},
+    {motion_columns, sizeof motion_columns / sizeof *motion_columns, false},
+};
 
 static void put_padded(struct buf *out, const char *text, int width)
 {
@@ -68,14 +75,14 @@ static int full_width(const struct column *c)
     return head > width ? head : width;
 }
 
-static void put_head(const struct evaluate_result *r, struct buf *out)
+static void put_head(const struct evaluate_result *r, const struct view *view, struct buf *out)
 {
     put_name(out, "policy", name_width(r));
-    for (size_t c = 0; c < N_COLUMNS; c++) {
+    for (size_t c = 0; c < view->n; c++) {
         buf_text(out, " ");
-        put_padded(out, columns[c].head, full_width(&columns[c]));
+        put_padded(out, view->columns[c].head, full_width(&view->columns[c]));
     }
-    buf_text(out, " SLO   score\n");
+    buf_text(out, view->verdict ? " SLO  score\n" : "\n");
 }
 
 static void put_cell(const struct evaluate_verdict *v, const struct column *c, struct buf *out)
@@ -86,31 +93,36 @@ static void put_cell(const struct evaluate_verdict *v, const struct column *c, s
     if (!isfinite(i->mean))
         snprintf(text, sizeof text, "-");
     else if (c->interval && isfinite(half))
-        snprintf(text, sizeof text, "%.*f±%-7.*f", c->decimals, i->mean, c->decimals, half);
+        snprintf(text, sizeof text, "%.*f ±%-6.*f", c->decimals, i->mean, c->decimals, half);
     else
         snprintf(text, sizeof text, "%.*f", c->decimals, i->mean);
     buf_text(out, " ");
     put_padded(out, text, full_width(c));
 }
 
-static bool put_row(const struct evaluate_result *r, int policy, int trace, int fault, struct buf *out, struct err *e)
+static bool put_row(const struct evaluate_result *r, const struct view *view, int policy, int trace, int fault,
+                    struct buf *out, struct err *e)
 {
     struct evaluate_verdict v;
     if (!evaluate_verdict(r, policy, trace, fault, &v, e))
         return false;
     put_name(out, evaluate_policy_name(r, policy), name_width(r));
-    for (size_t c = 0; c < N_COLUMNS; c++)
-        put_cell(&v, &columns[c], out);
-    if (policy == r->plan.n_policies)
-        buf_text(out, "  -      -\n");
+    for (size_t c = 0; c < view->n; c++)
+        put_cell(&v, &view->columns[c], out);
+    if (!view->verdict)
+        buf_text(out, "\n");
+    else if (policy == r->plan.n_policies) // the reward's bound keeps no budget
+        buf_text(out, "   -      -\n");
     else if (v.slo_holds)
-        buf_printf(out, " yes %7.3f\n", v.cost_score);
+        buf_printf(out, " yes %6.3f\n", v.cost_score);
     else
-        buf_text(out, " no      -\n");
+        buf_text(out, "  no      -\n");
     return true;
 }
 
-static bool put_block(const struct evaluate_result *r, int trace, int fault, struct buf *out, struct err *e)
+/* Bounds do not move: they have no rows among the motions. */
+static bool put_block(const struct evaluate_result *r, const struct view *view, int trace, int fault, struct buf *out,
+                      struct err *e)
 {
     if (trace < 0)
         buf_printf(out, "\nall %d traces, each with the same weight", r->plan.n_traces);
@@ -118,33 +130,58 @@ static bool put_block(const struct evaluate_result *r, int trace, int fault, str
         buf_printf(out, "\n%s", r->plan.traces[trace].name);
     if (fault > 0)
         buf_printf(out, ", fault %s", evaluate_fault_name(fault));
-    buf_text(out, "\n");
-    put_head(r, out);
-    for (int p = 0; p < r->plan.n_policies + EVALUATE_BOUNDS; p++)
-        if (!put_row(r, p, trace, fault, out, e))
+    buf_text(out, view->verdict ? "\n" : ": scaling and elasticity\n");
+    put_head(r, view, out);
+    for (int p = 0; p < r->plan.n_policies + (view->verdict ? EVALUATE_BOUNDS : 0); p++)
+        if (!put_row(r, view, p, trace, fault, out, e))
             return false;
     return true;
 }
 
-static bool put_paired(const struct evaluate_result *r, int baseline, struct buf *out, struct err *e)
+static bool put_blocks(const struct evaluate_result *r, const struct view *view, struct buf *out, struct err *e)
+{
+    for (int f = 0; f < r->n_faults; f++)
+        for (int t = 0; t < r->plan.n_traces; t++)
+            if (!put_block(r, view, t, f, out, e))
+                return false;
+    for (int f = 0; f < r->n_faults && r->plan.n_traces > 1; f++)
+        if (!put_block(r, view, -1, f, out, e))
+            return false;
+    return true;
+}
+
+/* One line a policy and trace: the differences in reward, pod-hours and time over soft, each with its interval. */
+static bool put_paired(const struct evaluate_result *r, int policy, int baseline, int trace, struct buf *out,
+                       struct err *e)
 {
     static const enum evaluate_metric shown[] = {METRIC_REWARD_TRUE, METRIC_REPLICA_HOURS, METRIC_VIOLATION_TIME};
-    buf_printf(out, "\nless %s, paired, mean and 95 %% interval\n", evaluate_policy_name(r, baseline));
-    for (int p = 0; p < r->plan.n_policies; p++) {
-        if (p == baseline)
-            continue;
-        for (int t = r->plan.n_traces > 1 ? -1 : 0; t < r->plan.n_traces; t++) {
-            put_name(out, evaluate_policy_name(r, p), name_width(r));
-            buf_printf(out, "  %-46s", t < 0 ? "all traces" : r->plan.traces[t].name);
-            for (size_t m = 0; m < sizeof shown / sizeof *shown; m++) {
-                struct stats_interval i;
-                if (!evaluate_paired(r, p, baseline, shown[m], t, &i, e))
-                    return false;
-                buf_printf(out, "  %s %+.4f [%+.4f, %+.4f]", evaluate_metrics[shown[m]], i.mean, i.low, i.high);
-            }
-            buf_text(out, "\n");
-        }
+    put_name(out, evaluate_policy_name(r, policy), name_width(r));
+    for (size_t m = 0; m < sizeof shown / sizeof *shown; m++) {
+        struct stats_interval i;
+        if (!evaluate_paired(r, policy, baseline, shown[m], trace, &i, e))
+            return false;
+        int decimals = shown[m] == METRIC_REWARD_TRUE ? 4 : 2;
+        char text[80];
+        snprintf(text, sizeof text, "%+.*f [%+.*f, %+.*f]", decimals, i.mean, decimals, i.low, decimals, i.high);
+        buf_text(out, " ");
+        put_padded(out, text, 27);
     }
+    buf_printf(out, "  %s\n", trace < 0 ? "all" : r->plan.traces[trace].name);
+    return true;
+}
+
+static bool put_all_paired(const struct evaluate_result *r, int baseline, struct buf *out, struct err *e)
+{
+    buf_printf(out, "\nless %s, paired, mean and 95 %% interval\n", evaluate_policy_name(r, baseline));
+    put_name(out, "policy", name_width(r));
+    put_padded(out, "reward", 28);
+    put_padded(out, "pod-hours", 28);
+    put_padded(out, "over soft, points", 28);
+    buf_text(out, "  trace\n");
+    for (int p = 0; p < r->plan.n_policies; p++)
+        for (int t = r->plan.n_traces > 1 ? -1 : 0; p != baseline && t < r->plan.n_traces; t++)
+            if (!put_paired(r, p, baseline, t, out, e))
+                return false;
     return true;
 }
 
@@ -157,12 +194,8 @@ bool evaluate_table(const struct evaluate_result *r, int baseline, struct buf *o
                r->plan.profile->name, c->min_replicas, c->max_replicas, 100.0 * c->peak, c->max_replicas,
                r->capacity_rps, r->soft_ms, r->hard_ms, c->windows, c->window_s, c->seeds, c->warm_up_s, c->period_s,
                c->seed);
-    for (int f = 0; f < r->n_faults; f++)
-        for (int t = 0; t < r->plan.n_traces; t++)
-            if (!put_block(r, t, f, out, e))
-                return false;
-    for (int f = 0; f < r->n_faults && r->plan.n_traces > 1; f++)
-        if (!put_block(r, -1, f, out, e))
+    for (size_t v = sizeof views / sizeof *views; v-- > 0;)
+        if (!put_blocks(r, &views[v], out, e))
             return false;
-    return (baseline < 0 || put_paired(r, baseline, out, e)) && buf_ok(out, e);
+    return (baseline < 0 || r->plan.n_policies < 2 || put_all_paired(r, baseline, out, e)) && buf_ok(out, e);
 }
