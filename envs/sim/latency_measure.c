@@ -170,8 +170,8 @@ static bool measure_capacity(struct measure *m, int effort, struct err *e)
     if (!pod_open(&m->pod, &endless, 0.0, 0.0, e))
         return false;
     const struct pod_sink sink = {count_ended, m};
-    const double chunk_s = STOCK / 4 * m->points.config.cpu_s / m->points.config.cores;
-    const double n_warm = POOL / 8, n = n_warm + POOL / 2 * (double)effort;
+    const double chunk_s = STOCK / 4.0 * m->points.config.cpu_s / m->points.config.cores;
+    const double n_warm = POOL / 8.0, n = n_warm + POOL / 2.0 * (double)effort;
     double warm_s = 0.0;
     uint32_t demand = 0;
     while (m->served < n) {
@@ -220,7 +220,7 @@ static void measure_point(struct measure *m, double load, int n)
     double started_s = m->pod.now_s;
     for (int i = 0; i < BATCHES; i++) {
         double batch_s = m->pod.now_s, inside_s = m->pod.inside_s;
-        work[i] = run_arrivals(m, &at, n / BATCHES) / (n / BATCHES);
+        work[i] = run_arrivals(m, &at, n / BATCHES) / (double)(n / BATCHES);
         l[i] = (m->pod.inside_s - inside_s) / (m->pod.now_s - batch_s);
     }
     double seconds = m->pod.now_s - started_s, ended = m->served + m->given_up;
