@@ -17,13 +17,13 @@
 /* Writing: begin, put every part, end; then file_write_atomic. Reuses the buffer's memory. */
 void checkpoint_begin(struct buf *out);
 void checkpoint_put(struct buf *out, const char *name, const void *bytes, size_t n);
-/* Room for a part that is filled afterwards; NULL when memory ran out. Valid until the next put. */
+/* Room for a part that is filled afterwards, aligned to 8 bytes; NULL when memory ran out. Valid until the next put. */
 void *checkpoint_room(struct buf *out, const char *name, size_t n);
 MUST_CHECK bool checkpoint_end(struct buf *out, struct err *e);
 
 struct checkpoint_part {
     char name[CHECKPOINT_NAME_BYTES];
-    const unsigned char *bytes; /* inside the block, perhaps unaligned */
+    const unsigned char *bytes; /* inside the block, aligned to 8 bytes if the block is */
     size_t n;
 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Layout: magic[8], u32 format, u32 CRC-32C of all that follows it, u64 bytes that follow, then parts: name[32], u64 n,
- * bytes[n]. Numbers are little-endian. */
+ * bytes[n], each part beginning at a multiple of 8 so that its bytes may be read in place. Numbers are little-endian. */
 static const char MAGIC[8] = {'M', 'A', 'E', 'S', 'T', 'R', 'O', 'C'};
 enum { CRC_AT = 12, LENGTH_AT = 16, HEAD_BYTES = 24, PART_HEAD_BYTES = CHECKPOINT_NAME_BYTES + 8 };
 
@@ -33,12 +33,18 @@ void checkpoint_begin(struct buf *out)
     buf_append(out, head, sizeof head);
 }
 
+static size_t round_up(size_t at)
+{
+    return (at + 7) / 8 * 8;
+}
+
 static void put_head(struct buf *out, const char *name, size_t n)
 {
     unsigned char head[PART_HEAD_BYTES] = {0};
     size_t length = strnlen(name, CHECKPOINT_NAME_BYTES - 1);
     memcpy(head, name, length);
     store(head + CHECKPOINT_NAME_BYTES, n, 8);
+    buf_append(out, "\0\0\0\0\0\0\0", round_up(out->len) - out->len);
     buf_append(out, head, sizeof head);
 }
 
@@ -111,7 +117,7 @@ bool checkpoint_parse(struct checkpoint *c, const char *title, const void *bytes
     for (size_t at = HEAD_BYTES; at < n;) {
         if (!parse_part(c, all + at, n - at, e))
             return false;
-        at += PART_HEAD_BYTES + c->parts[c->n_parts - 1].n;
+        at = round_up(at + PART_HEAD_BYTES + c->parts[c->n_parts - 1].n);
     }
     return true;
 }

@@ -12,6 +12,7 @@ static void write_example(struct buf *b)
     checkpoint_begin(b);
     checkpoint_put(b, "numbers", numbers, sizeof numbers);
     checkpoint_put(b, "empty", NULL, 0);
+    checkpoint_put(b, "odd", numbers, 5);
     unsigned char *room = checkpoint_room(b, "room", 2000);
     ck_assert_ptr_nonnull(room);
     memset(room, 7, 2000);
@@ -26,9 +27,10 @@ START_TEST(parts_come_back)
     double numbers[3];
     write_example(&b);
     ck_assert_msg(checkpoint_parse(&c, "x", b.bytes, b.len, &e), "%s", e.message);
-    ck_assert_int_eq(c.n_parts, 3);
+    ck_assert_int_eq(c.n_parts, 4);
     ck_assert(checkpoint_copy(&c, "numbers", numbers, sizeof numbers, &e));
     ck_assert(numbers[2] == 3.0);
+    ck_assert_uint_eq((size_t)(checkpoint_find(&c, "room")->bytes - (const unsigned char *)b.bytes) % 8, 0);
     ck_assert(checkpoint_copy(&c, "empty", NULL, 0, &e));
     ck_assert_uint_eq(checkpoint_find(&c, "room")->bytes[1999], 7);
     ck_assert(!checkpoint_copy(&c, "numbers", numbers, 8, &e));
