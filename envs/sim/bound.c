@@ -3,13 +3,15 @@
  * In each second a pod at L completes d = X(L) requests, the share F(L; x) of them within x. The span's p95 is at most x only
  * if the sum of psi = d (F - 0.95) over all pod-seconds is not negative. psi as a function of d has a concave hull, so n T
  * pod-seconds that complete D in all give at most n T hull(D / n T) (Jensen). D may fall short of the arrivals by what is
- * still inside at the end (bound_l per pod), and by what overloaded pods swallow: a pod may receive up to lambda_max, its
- * share at the worst imbalance, yet complete only the capacity of its lowest speed, all of it late. That is one more point
- * that the hull may be joined with. x is feasible between two bins at most where the line between their values crosses 0. */
+ * still inside at the end (bound_l per pod: beyond that L half of its requests are late), and by what overloaded pods swallow:
+ * a pod may receive up to lambda_max, its share at the worst imbalance, yet complete only the capacity of its lowest
+ * speed, half of it late. That is one more point that the hull may be joined with. Between two bins x is feasible at most
+ * from where the line between their values (with the same allowance for what is still inside) crosses 0. */
 #include "state.h"
 
 #include <math.h>
 
+static const double BOUND_LATE = 0.5;   /* share within x of a pod that counts as overloaded, at most */
 static const double BOUND_P95 = 0.9495; /* a little under 0.95: pays for the grid between hull points */
 
 struct point {
@@ -76,7 +78,7 @@ void bound_build(struct service *s)
         int n = upper_hull(points, bound_points(t, bin, points));
         sample_hull(points, n, (double)t->capacity_rps, s->bound[bin]);
         int row = 0;
-        while (row < LATENCY_ROWS && (double)t->cdf[row][bin] > 0.5 && latency_row_l(row) < t->l_limit)
+        while (row < LATENCY_ROWS && (double)t->cdf[row][bin] > BOUND_LATE && latency_row_l(row) < t->l_limit)
             row++;
         s->bound_l[bin] = row ? fminf(latency_row_l(row), t->l_limit) : 0.0f;
     }
@@ -90,11 +92,11 @@ struct asked {
     double slow_rps;    /* what a pod of the lowest speed completes when overloaded */
 };
 
-/* Sum of psi per pod-second at best, for one bin. */
-static double best_surplus(const struct service *s, int bin, const struct asked *a)
+/* Sum of psi per pod-second at best, for one bin, with so many requests still inside each pod at the end. */
+static double best_surplus(const struct service *s, int bin, float inside, const struct asked *a)
 {
     double capacity = (double)s->latency.capacity_rps;
-    double mean = fmax(0.0, a->per_pod_s - (double)s->bound_l[bin] / a->seconds);
+    double mean = fmax(0.0, a->per_pod_s - (double)inside / a->seconds);
     double step = capacity / (BOUND_GRID - 1);
     const float *hull = s->bound[bin];
     double best = -HUGE_VAL;
@@ -104,7 +106,7 @@ static double best_surplus(const struct service *s, int bin, const struct asked 
         double part = mean / step - i;
         best = (double)hull[i] + part * (double)(hull[i + 1] - hull[i]);
     }
-    double late = -BOUND_P95 * a->slow_rps;
+    double late = (BOUND_LATE - BOUND_P95) * a->slow_rps;
     if (best >= 0 || a->lambda_max <= mean)
         return best;
     for (int i = 0; i < BOUND_GRID && step * i <= mean; i++) {
@@ -113,6 +115,11 @@ static double best_surplus(const struct service *s, int bin, const struct asked 
         best = fmax(best, joined);
     }
     return best;
+}
+
+static bool feasible(const struct service *s, int bin, const struct asked *a)
+{
+    return best_surplus(s, bin, s->bound_l[bin], a) >= 0;
 }
 
 static struct asked ask(const struct service *s, const float *arrivals, int n_seconds, double n, double busiest)
@@ -145,20 +152,20 @@ double sim_bound_p95(const struct sim_model *m, int variant, const float *arriva
 {
     const struct service *s = &m->services[variant];
     struct asked a = ask(s, arrivals, n_seconds, fmax(n, 1e-3), worst_busiest(m, s));
-    if (n_seconds <= 0 || a.per_pod_s <= 0 || best_surplus(s, 0, &a) >= 0)
+    if (n_seconds <= 0 || a.per_pod_s <= 0 || feasible(s, 0, &a))
         return 0.0;
     int low = 0, high = LATENCY_BINS - 1;
-    if (best_surplus(s, high, &a) < 0)
+    if (!feasible(s, high, &a))
         return (double)s->latency.timeout_ms;
     while (high - low > 1) {
         int middle = (low + high) / 2;
-        if (best_surplus(s, middle, &a) >= 0)
+        if (feasible(s, middle, &a))
             high = middle;
         else
             low = middle;
     }
-    double under = best_surplus(s, low, &a), over = best_surplus(s, high, &a);
-    double part = isinf(under) ? 0.0 : -under / (over - under);
+    double under = best_surplus(s, low, s->bound_l[high], &a), over = best_surplus(s, high, s->bound_l[high], &a);
+    double part = isinf(under) || under >= 0 ? 0.0 : -under / (over - under);
     double low_ms = (double)s->latency.bound_ms[low], high_ms = (double)s->latency.bound_ms[high];
     return low_ms * pow(high_ms / low_ms, part);
 }
