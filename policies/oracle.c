@@ -185,11 +185,16 @@ static struct oracle_plan budget_plan(const struct oracle_config *q, double *nee
     return plan;
 }
 
-static double whole_demand(const struct target *t, double pods)
+/* Not what the relaxed bound needs: what evenly loaded warm pods need, at least 1. */
+static double demand_of(const struct oracle_config *q, const float *arrivals)
 {
-    double whole = isfinite(pods) ? ceil(pods) : t->max_replicas;
+    const struct target *t = &q->target;
+    double sum = 0.0;
+    for (int i = 0; i < q->period_s; i++)
+        sum += (double)arrivals[i];
+    int pods = sim_required_replicas(q->model, q->variant, sum / q->period_s);
     int low = t->min_replicas > 1 ? t->min_replicas : 1;
-    return fmax(low, fmin(whole, t->max_replicas));
+    return pods < low ? low : pods > t->max_replicas ? t->max_replicas : pods;
 }
 
 bool oracle_open(const struct oracle_config *config, struct oracle **out, struct err *e)
@@ -229,13 +234,14 @@ bool oracle_solve(struct oracle *o, const float *arrivals, int n_periods, struct
                        n_periods > 0 ? "out of memory" : "the bound needs at least one period");
     struct oracle_answer a = {.reward.possible = true};
     for (int i = 0; i < n_periods; i++) {
-        struct solution s = look_up(o, arrivals + (size_t)i * (size_t)o->config.period_s);
+        const float *own = arrivals + (size_t)i * (size_t)o->config.period_s;
+        struct solution s = look_up(o, own);
         needed[i] = s.needed;
         a.reward.reward_mean += s.best.reward / n_periods;
         a.reward.pods_mean += s.best.pods / n_periods;
         a.reward.over_soft += (double)s.best.over_soft / n_periods;
         if (demand)
-            demand[i] = whole_demand(&o->config.target, s.needed);
+            demand[i] = demand_of(&o->config, own);
     }
     a.budget = budget_plan(&o->config, needed, n_periods);
     free(needed);

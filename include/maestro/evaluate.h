@@ -15,7 +15,7 @@
  *   windows.csv    one row per run: policy,file,trace,fault,window,offset_s,seed,slo_holds, then every METRIC
  *   timeline.csv   the first window of each trace, one row per period and policy (first file of each):
  *                  t_s,policy,trace,fault,window,rps,replicas,ready,starting,terminating,p95_ms,soft_ms,hard_ms,
- *                  over_soft,reward_true,bound_replicas   (bound_replicas: fewest that could have kept p95 within soft)
+ *                  over_soft,reward_true,bound_replicas   (bound_replicas: SPEC's demand, the fewest warm pods within soft)
  *   evaluation.json {"protocol": {...}, "policies": [{"name","kind","files":[...]}], "summary": [{the same as a row of
  *                  summary.csv, each METRIC as [mean, low, high]}], "paired": [{"policy","baseline","trace","metric",
  *                  "mean","low","high","n"}], "tuned": [...]}

@@ -47,8 +47,8 @@ struct oracle_answer {
     struct oracle_plan budget;
 };
 
-/* arrivals: [n_periods * period_s] requests in each second. demand: [n_periods] whole pods, at least 1, the fewest in
- * [min, max] that could keep p95 within soft (max where none can); may be NULL. */
+/* arrivals: [n_periods * period_s] requests in each second. demand: [n_periods] the fewest evenly loaded warm pods in
+ * [min, max] that keep p95 within soft at the period's mean rate, as SPEC's demand curve; may be NULL. */
 MUST_CHECK bool oracle_solve(struct oracle *o, const float *arrivals, int n_periods, struct oracle_answer *out,
                              double *demand, struct err *e);
 
