@@ -103,6 +103,33 @@ static inline void block_add(const struct block_sums *b, int n, struct mat_polic
     }
 }
 
+/* The clipped surrogate of one row block from the log-probabilities of the actions taken; pull becomes dL/d log p. */
+static inline void block_surrogate(const struct mat_policy_loss *l, int r, const float *chosen, float *pull,
+                                   struct block_sums *out)
+{
+    const float clip = l->clip, weight = l->weight, low = 1.0f - clip, high = 1.0f + clip;
+    const float *old = l->old_log_probs + r, *advantages = l->advantages + r;
+    float ratio[ROWS], log_ratio[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        log_ratio[i] = chosen[i] - old[i];
+        ratio[i] = plain_exp(log_ratio[i]);
+    }
+    for (int i = 0; i < ROWS; i++) {
+        float held = ratio[i] < low ? low : ratio[i];
+        held = held > high ? high : held;
+        const float plain = advantages[i] * ratio[i];
+        const float bounded = advantages[i] * held;
+        const float slope = -plain * weight;
+        out->loss[i] = -(bounded < plain ? bounded : plain);
+        pull[i] = bounded < plain ? 0.0f : slope;
+    }
+    for (int i = 0; i < ROWS; i++) {
+        const float off = ratio[i] - 1.0f;
+        out->kl[i] = off - log_ratio[i];
+        out->clipped[i] = fabsf(off) > clip ? 1.0f : 0.0f;
+    }
+}
+
 /*   L = -min(ratio A, clip(ratio) A) / B - c H / B,  dL/dz_j = g ([j = action] - p_j) + c p_j (log p_j + H) / B
  * with g = -ratio A / B, or 0 where the clipped term is strictly smaller. */
 static inline void block_policy_loss(const struct mat_policy_loss *l, int r, struct block_sums *out)
@@ -119,19 +146,8 @@ static inline void block_policy_loss(const struct mat_policy_loss *l, int r, str
             entropy[i] -= plain_exp(log_prob) * log_prob;
             chosen[i] = l->actions[r + i] == (float)a ? log_prob : chosen[i];
         }
-    for (int i = 0; i < ROWS; i++) {
-        float log_ratio = chosen[i] - l->old_log_probs[r + i];
-        float ratio = plain_exp(log_ratio);
-        float low = 1.0f - l->clip, high = 1.0f + l->clip;
-        float clipped = ratio < low ? low : ratio > high ? high : ratio;
-        float plain = l->advantages[r + i] * ratio;
-        float bounded = l->advantages[r + i] * clipped;
-        out->loss[i] = -(bounded < plain ? bounded : plain);
-        out->entropy[i] = entropy[i];
-        out->kl[i] = (ratio - 1.0f) - log_ratio;
-        out->clipped[i] = fabsf(ratio - 1.0f) > l->clip ? 1.0f : 0.0f;
-        pull[i] = bounded < plain ? 0.0f : -plain * l->weight;
-    }
+    block_surrogate(l, r, chosen, pull, out);
+    memcpy(out->entropy, entropy, sizeof entropy);
     for (int a = 0; a < l->n_actions; a++)
         for (int i = 0; i < ROWS; i++) {
             float log_prob = z[(size_t)a * l->row + (size_t)i];
