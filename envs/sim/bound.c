@@ -86,10 +86,10 @@ void bound_build(struct service *s)
 
 /* What a span asks of each pod. */
 struct asked {
-    double per_pod_s;   /* arrivals per pod-second */
+    double per_pod_s; /* arrivals per pod-second */
     double seconds;
-    double lambda_max;  /* most that one pod can be sent in a second */
-    double slow_rps;    /* what a pod of the lowest speed completes when overloaded */
+    double lambda_max; /* most that one pod can be sent in a second */
+    double slow_rps;   /* what a pod of the lowest speed completes when overloaded */
 };
 
 /* Sum of psi per pod-second at best, for one bin, with so many requests still inside each pod at the end. */

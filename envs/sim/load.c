@@ -6,11 +6,16 @@
 
 static const double TWO_PI = 6.28318530717958647692;
 
-void load_trace(struct load *out, const struct trace *traces, int trace, double offset_s, double span_s, double peak_rps)
+void load_trace(struct load *out, const struct trace *traces, int trace, double offset_s, double span_s,
+                double peak_rps)
 {
     double peak = trace_peak(&traces[trace], offset_s, offset_s + span_s);
-    *out = (struct load){.shape = LOAD_TRACE, .peak_rps = peak_rps, .start_s = offset_s, .length_s = span_s,
-                         .trace = trace, .scale = peak > 0 ? peak_rps / peak : 0};
+    *out = (struct load){.shape = LOAD_TRACE,
+                         .peak_rps = peak_rps,
+                         .start_s = offset_s,
+                         .length_s = span_s,
+                         .trace = trace,
+                         .scale = peak > 0 ? peak_rps / peak : 0};
 }
 
 static double ramp_share(const struct load *l, double since_s)
@@ -70,7 +75,7 @@ double load_at(const struct load *l, const struct trace *traces, double time_s)
 
 const char *load_shape_name(int shape)
 {
-    static const char *const NAMES[LOAD_SHAPES] = {"constant", "ramp", "step", "spike",
+    static const char *const NAMES[LOAD_SHAPES] = {"constant", "ramp",  "step",   "spike",
                                                    "diurnal",  "flash", "on-off", "trace"};
     return shape >= 0 && shape < LOAD_SHAPES ? NAMES[shape] : "unknown";
 }

@@ -215,9 +215,8 @@ static struct reading rps_reading(const struct sim_state *s, const struct range 
     if (r->n < 2)
         return (struct reading){.validity = VALIDITY_NO_DATA};
     const double *requests = s->store.requests;
-    return (struct reading){
-        .value = counter_rate(r, requests[r->first % RING], requests[(r->first + r->n - 1) % RING]),
-        .validity = VALIDITY_VALID};
+    return (struct reading){.value = counter_rate(r, requests[r->first % RING], requests[(r->first + r->n - 1) % RING]),
+                            .validity = VALIDITY_VALID};
 }
 
 static struct reading error_reading(const struct sim_state *s, const struct range *r, const struct reading *rps)
@@ -321,8 +320,8 @@ void measure_sample(const struct sim_model *m, const struct sim_state *s, bool w
     const struct service *v = state_service(m, s);
     struct range r = range_now(v, s);
     double age_s = s->store.n ? (double)s->t_s - s->store.time_s[(s->store.n - 1) % RING] : (double)s->t_s;
-    struct sample sample = {.time_s = (double)s->t_s, .ready = s->n_ready, .starting = s->n_starting,
-                            .terminating = s->n_terminating};
+    struct sample sample = {
+        .time_s = (double)s->t_s, .ready = s->n_ready, .starting = s->n_starting, .terminating = s->n_terminating};
     struct reading *signals = sample.signals;
     signals[SIGNAL_CPU] = cpu_reading(s, &r);
     signals[SIGNAL_MEMORY] = memory_reading(v, s, age_s);

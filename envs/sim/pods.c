@@ -158,8 +158,12 @@ static int create(const struct service *v, struct sim_state *s)
         return -1;
     pods_settle_cpu(v, s);
     struct slot *p = &s->slots[slot];
-    *p = (struct slot){.phase = SLOT_PENDING, .event_s = NEVER, .endpoint_s = NEVER,
-                       .working = true, .weight = draw_weight(v, s), .warm_from_s = (double)s->t_s,
+    *p = (struct slot){.phase = SLOT_PENDING,
+                       .event_s = NEVER,
+                       .endpoint_s = NEVER,
+                       .working = true,
+                       .weight = draw_weight(v, s),
+                       .warm_from_s = (double)s->t_s,
                        .metrics_time_s = (double)NAN};
     p->ready_changed_s = s->t_s;
     s->pods.l[slot] = 0.0f;
@@ -213,8 +217,7 @@ static int pick_victim(const struct sim_state *s)
             continue;
         const struct slot *best = victim >= 0 ? &s->slots[victim] : p;
         bool p_ready = p->phase == SLOT_READY, best_ready = best->phase == SLOT_READY;
-        if (victim < 0 || p_ready < best_ready ||
-            (p_ready == best_ready && p->ready_changed_s > best->ready_changed_s))
+        if (victim < 0 || p_ready < best_ready || (p_ready == best_ready && p->ready_changed_s > best->ready_changed_s))
             victim = i;
     }
     return victim;

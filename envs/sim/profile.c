@@ -15,7 +15,8 @@
 #define PODS(field) offsetof(struct profile_pods, field)
 #define MEASURE(field) offsetof(struct profile_measurement, field)
 #define RANDOM(field) offsetof(struct profile_random, field)
-#define FAULT(kind, field) (offsetof(struct profile_faults, kinds) + (kind) * sizeof(struct fault_rate) + offsetof(struct fault_rate, field))
+#define FAULT(kind, field)                                                                                             \
+    (offsetof(struct profile_faults, kinds) + (kind) * sizeof(struct fault_rate) + offsetof(struct fault_rate, field))
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
@@ -110,8 +111,7 @@ int profile_sections(struct service_profile *p, struct config_section sections[P
 {
     sections[0] = (struct config_section){"service", "How one pod works off requests.", SERVICE_KEYS,
                                           COUNT(SERVICE_KEYS), &p->service};
-    sections[1] =
-        (struct config_section){"pods", "How pods come, live and go.", PODS_KEYS, COUNT(PODS_KEYS), &p->pods};
+    sections[1] = (struct config_section){"pods", "How pods come, live and go.", PODS_KEYS, COUNT(PODS_KEYS), &p->pods};
     sections[2] = (struct config_section){"measurement", "How the service is measured.", MEASUREMENT_KEYS,
                                           COUNT(MEASUREMENT_KEYS), &p->measurement};
     sections[3] = (struct config_section){"faults", "What goes wrong, how often and how badly.", FAULTS_KEYS,

@@ -8,7 +8,7 @@
 #include <maestro/latency.h>
 #include <maestro/profile.h>
 
-#define BOUND_GRID 512 /* steps of load per pod in the bound's tables */
+#define BOUND_GRID 512     /* steps of load per pod in the bound's tables */
 #define SERVICE_BUCKETS 30 /* finite histogram bounds at most */
 
 /* Where a latency lies among the bins of a mix: requests within it = low_share * mix[low] + high_share * mix[high]. */
@@ -24,9 +24,9 @@ struct service {
     struct latency_place buckets[SERVICE_BUCKETS];
     struct latency_place soft;
     double soft_ms;
-    double capacity_rps; /* of one warm pod with p95 at most soft_ms */
-    float bound[LATENCY_BINS][BOUND_GRID];  /* bound.c */
-    float bound_l[LATENCY_BINS];            /* bound.c */
+    double capacity_rps;                   /* of one warm pod with p95 at most soft_ms */
+    float bound[LATENCY_BINS][BOUND_GRID]; /* bound.c */
+    float bound_l[LATENCY_BINS];           /* bound.c */
 };
 
 /* seed: of the table's measurement. soft_ms <= 0: the profile's. */

@@ -62,8 +62,12 @@ static void run_stretch(const struct sim_model *m, struct sim_state *s, int n)
     if (aborted > 0)
         for (int i = 0; i < n; i++)
             arrivals[i] *= (float)(1.0 - aborted);
-    struct fluid_run run = {.table = &v->fluid, .pods = &s->pods, .n_pods = s->n_slots, .arrivals = arrivals,
-                            .n_seconds = n, .cells = s->cells};
+    struct fluid_run run = {.table = &v->fluid,
+                            .pods = &s->pods,
+                            .n_pods = s->n_slots,
+                            .arrivals = arrivals,
+                            .n_seconds = n,
+                            .cells = s->cells};
     if (m->run)
         m->run(m->engine, m, s, &run);
     else

@@ -20,8 +20,8 @@ struct sim_model {
     void *engine;
     struct sim_config config;
     int n_services;
-    struct service *services;             /* [n_services], owned */
-    struct service_profile *own_profile;  /* what config.profile points to; owned */
+    struct service *services;            /* [n_services], owned */
+    struct service_profile *own_profile; /* what config.profile points to; owned */
 };
 
 enum slot_phase {
@@ -90,7 +90,7 @@ struct fault {
 struct demand {
     struct load load;
     struct rng rng;
-    int64_t node_s;  /* smooth shapes: rate is linear from node_s to node_s + DEMAND_NODE_S */
+    int64_t node_s; /* smooth shapes: rate is linear from node_s to node_s + DEMAND_NODE_S */
     double node_from, node_to;
     int64_t noise_s; /* likewise for the slow noise */
     double noise_from, noise_to;
@@ -115,19 +115,19 @@ struct sim_state {
     int64_t pods_next_s, scrape_next_s, metrics_next_s, drift_next_s, fault_next_s;
 
     struct fluid_pods pods;
-    int n_slots; /* slots [0, n_slots) have been used */
-    float cpu_cost[FLUID_PODS];   /* CPU seconds per request */
-    float cpu_extra[FLUID_PODS];  /* cores burned that are not load */
+    int n_slots;                 /* slots [0, n_slots) have been used */
+    float cpu_cost[FLUID_PODS];  /* CPU seconds per request */
+    float cpu_extra[FLUID_PODS]; /* cores burned that are not load */
     double cpu_total_s[FLUID_PODS];
     int64_t cpu_since_s; /* cpu_total_s is up to here, but for pods.served */
     struct slot slots[FLUID_PODS];
     int n_ready, n_starting, n_terminating; /* n_starting: exist, not ready, not being deleted */
-    double dead_share; /* of arrivals, to pods that no longer work */
+    double dead_share;                      /* of arrivals, to pods that no longer work */
     bool no_endpoint;
 
-    float cells[LATENCY_ROWS]; /* requests served since the last flush, by row */
-    double lost;               /* failed since the last flush without being served */
-    double arrived;            /* since the last flush */
+    float cells[LATENCY_ROWS];      /* requests served since the last flush, by row */
+    double lost;                    /* failed since the last flush without being served */
+    double arrived;                 /* since the last flush */
     float scrape_mix[LATENCY_BINS]; /* since the last scrape */
     double scrape_failed;
     struct tally tally;
@@ -158,7 +158,7 @@ void demand_fill(struct demand *d, const struct trace *traces, int64_t t_s, int 
 /* pods.c */
 void pods_begin(const struct service *v, struct sim_state *s, int replicas);
 void pods_scale(const struct service *v, struct sim_state *s, int replicas, double delay_s);
-void pods_events(const struct service *v, struct sim_state *s); /* what is due at s->t_s */
+void pods_events(const struct service *v, struct sim_state *s);            /* what is due at s->t_s */
 void pods_refresh(const struct service *v, struct sim_state *s, int slot); /* its speed changed */
 void pods_settle_cpu(const struct service *v, struct sim_state *s);        /* counters up to s->t_s */
 void pods_kill(const struct service *v, struct sim_state *s, int slot);

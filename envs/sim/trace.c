@@ -66,7 +66,8 @@ static bool read_row(const struct trace_reader *r, const char *from, const char 
     const char *comma = memchr(from, ',', (size_t)(to - from));
     if (!comma || memchr(comma + 1, ',', (size_t)(to - comma - 1)))
         return err_set(e, ERR_FORMAT, "%s:%d: a row has two fields, t_seconds and the load", r->name, r->line);
-    return read_number(r, "t_seconds", from, comma, &row[0], e) && read_number(r, "the load", comma + 1, to, &row[1], e);
+    return read_number(r, "t_seconds", from, comma, &row[0], e) &&
+           read_number(r, "the load", comma + 1, to, &row[1], e);
 }
 
 static bool check_row(const struct trace_reader *r, const struct trace *t, const double row[2], struct err *e)
@@ -76,6 +77,9 @@ static bool check_row(const struct trace_reader *r, const struct trace *t, const
     if (t->n > 0 && !(row[0] > t->time_s[t->n - 1]))
         return err_set(e, ERR_FORMAT, "%s:%d: t_seconds must rise from row to row (%g after %g)", r->name, r->line,
                        row[0], t->time_s[t->n - 1]);
+    if (t->n > 0 && !isfinite(row[0] - t->time_s[0]))
+        return err_set(e, ERR_FORMAT, "%s:%d: t_seconds %g is too far from the first row's %g", r->name, r->line,
+                       row[0], t->time_s[0]);
     return true;
 }
 
@@ -110,6 +114,8 @@ static bool read_rows(struct trace_reader *r, struct trace *t, struct err *e)
     }
     if (t->n < 2)
         return err_set(e, ERR_FORMAT, "%s:%d: a trace needs at least two rows after the header", r->name, r->line);
+    if (!isfinite(trace_span_s(t)))
+        return err_set(e, ERR_FORMAT, "%s: t_seconds spans more than a number can hold", r->name);
     if (!(t->max > 0))
         return err_set(e, ERR_FORMAT, "%s: the load is zero everywhere", r->name);
     return true;
@@ -198,7 +204,9 @@ double trace_at_hint(const struct trace *t, double time_s, int *hint)
     double at = t->time_s[0] + (time_s >= 0 && time_s <= span ? time_s : mirror(time_s, span));
     int row = *hint;
     if (row < 0 || row >= t->n - 1 || !(t->time_s[row] <= at && at <= t->time_s[row + 1])) {
-        row = row >= 0 && row + 1 < t->n - 1 && t->time_s[row + 1] <= at && at <= t->time_s[row + 2] ? row + 1 : row_before(t, at);
+        row = row >= 0 && row + 1 < t->n - 1 && t->time_s[row + 1] <= at && at <= t->time_s[row + 2]
+                  ? row + 1
+                  : row_before(t, at);
         *hint = row;
     }
     double share = (at - t->time_s[row]) / (t->time_s[row + 1] - t->time_s[row]);

@@ -13,9 +13,9 @@ enum load_shape {
     LOAD_STEP,     /* base until start, then peak */
     LOAD_SPIKE,    /* base; peak in [start, start + length) */
     LOAD_DIURNAL,  /* sine between base and peak, length is the period, start its phase (trough) */
-    LOAD_FLASH,    /* flash crowd: at start, exponential rise (length / 8) to peak, decay with time constant length / 2 */
-    LOAD_ON_OFF,   /* peak for length / 2, base for length / 2, from start on */
-    LOAD_TRACE,    /* recorded: trace value at start + t, times scale */
+    LOAD_FLASH,  /* flash crowd: at start, exponential rise (length / 8) to peak, decay with time constant length / 2 */
+    LOAD_ON_OFF, /* peak for length / 2, base for length / 2, from start on */
+    LOAD_TRACE,  /* recorded: trace value at start + t, times scale */
     LOAD_SHAPES
 };
 
@@ -23,15 +23,16 @@ struct load {
     int shape; /* enum load_shape */
     double base_rps, peak_rps;
     double start_s, length_s;
-    int trace;       /* LOAD_TRACE: index into the model's traces; start_s is the window's offset in the trace */
-    double scale;    /* LOAD_TRACE: rps per unit of the trace: load_trace sets it so that the window peaks at peak_rps */
-    double users;    /* > 0: closed; the shape then gives users (base, peak in users), think_s the pause */
+    int trace;    /* LOAD_TRACE: index into the model's traces; start_s is the window's offset in the trace */
+    double scale; /* LOAD_TRACE: rps per unit of the trace: load_trace sets it so that the window peaks at peak_rps */
+    double users; /* > 0: closed; the shape then gives users (base, peak in users), think_s the pause */
     double think_s;
     double noise_cv; /* slow multiplicative noise on the rate beside the Poisson counts; 0: none */
 };
 
 /* A trace window [offset_s, offset_s + span_s), scaled so that its own largest value is peak_rps. */
-void load_trace(struct load *out, const struct trace *traces, int trace, double offset_s, double span_s, double peak_rps);
+void load_trace(struct load *out, const struct trace *traces, int trace, double offset_s, double span_s,
+                double peak_rps);
 
 /* Rate (requests/s, or users) at a time, without noise. */
 double load_at(const struct load *l, const struct trace *traces, double time_s);

@@ -21,12 +21,12 @@ enum balancing {
  * waiting ones they are rejected at once. The client of a request older than timeout_ms gives up; the pod, which cannot
  * know, does the work all the same. Rejected and given-up requests enter the latency distribution at timeout_ms, as failed. */
 struct service_model {
-    double cpu_ms;          /* mean CPU time per request */
-    double cpu_cv;          /* its coefficient of variation; log-normal (1 with exponential=true is M/M) */
-    double wait_ms;         /* mean time per request without CPU, 0: none */
-    double wait_cv;         /* log-normal */
-    int concurrency;        /* requests in service at once */
-    int backlog;            /* requests waiting for a slot */
+    double cpu_ms;   /* mean CPU time per request */
+    double cpu_cv;   /* its coefficient of variation; log-normal (1 with exponential=true is M/M) */
+    double wait_ms;  /* mean time per request without CPU, 0: none */
+    double wait_cv;  /* log-normal */
+    int concurrency; /* requests in service at once */
+    int backlog;     /* requests waiting for a slot */
     double timeout_ms;
     double cpu_limit_cores; /* CFS quota: cores x 100 ms of CPU in each 100 ms; 0: no limit */
     double node_cores;      /* most cores the pod can use at one moment */
@@ -39,8 +39,8 @@ struct profile_service {
     struct service_model model;
     double latency_soft_ms; /* what an operator of this service would ask for */
     double latency_hard_ms;
-    double drift;           /* background drift of the service time within an episode, relative, 0: none */
-    double drift_period_s;  /* mean time between its steps */
+    double drift;          /* background drift of the service time within an episode, relative, 0: none */
+    double drift_period_s; /* mean time between its steps */
 };
 
 struct profile_pods {
@@ -57,19 +57,19 @@ struct profile_pods {
     double grace_s;                /* from deletion to end; in-flight requests are finished, longest */
     double endpoint_lag_min_s;     /* endpoints learn of ready and deletion so much later */
     double endpoint_lag_max_s;
-    double backoff_s;              /* first restart back-off after a crash; doubles up to 300 s */
-    double quota_replicas;         /* pods beyond this many stay pending; 0: none */
+    double backoff_s;      /* first restart back-off after a crash; doubles up to 300 s */
+    double quota_replicas; /* pods beyond this many stay pending; 0: none */
 };
 
 struct profile_measurement {
-    double scrape_s;          /* scrape interval of Prometheus */
-    double window_s;          /* of rate() */
-    double quantile;          /* of histogram_quantile */
-    double metrics_server_s;  /* resolution of metrics-server */
-    double replicas_lag_s;    /* the replica count seen is so old */
-    double stale_after_s;     /* a newest sample older than this makes the signal stale */
-    double gap_probability;   /* of losing one scrape */
-    int prometheus;           /* 2: range selectors closed on the left (2.x); 3: open (3.x) */
+    double scrape_s;               /* scrape interval of Prometheus */
+    double window_s;               /* of rate() */
+    double quantile;               /* of histogram_quantile */
+    double metrics_server_s;       /* resolution of metrics-server */
+    double replicas_lag_s;         /* the replica count seen is so old */
+    double stale_after_s;          /* a newest sample older than this makes the signal stale */
+    double gap_probability;        /* of losing one scrape */
+    int prometheus;                /* 2: range selectors closed on the left (2.x); 3: open (3.x) */
     struct config_list buckets_ms; /* finite upper bounds of the latency histogram, rising */
 };
 
@@ -90,7 +90,7 @@ enum fault_kind {
 struct fault_rate {
     double probability; /* of starting, per minute of simulated time */
     double duration_s;
-    double strength;    /* kind's own unit, see envs/sim/fault.c */
+    double strength; /* kind's own unit, see envs/sim/fault.c */
 };
 
 struct profile_faults {
@@ -100,13 +100,13 @@ struct profile_faults {
 /* Domain randomisation: factors and ranges drawn once per variant (tables) or per episode (everything else). */
 struct profile_random {
     bool enabled;
-    double cpu_factor_low, cpu_factor_high;   /* log-uniform factor on cpu_ms */
-    double wait_factor_low, wait_factor_high; /* log-uniform factor on wait_ms */
-    double cv_low, cv_high;                   /* uniform, cpu_cv */
+    double cpu_factor_low, cpu_factor_high;     /* log-uniform factor on cpu_ms */
+    double wait_factor_low, wait_factor_high;   /* log-uniform factor on wait_ms */
+    double cv_low, cv_high;                     /* uniform, cpu_cv */
     double limit_factor_low, limit_factor_high; /* log-uniform factor on cpu_limit_cores */
-    double start_low_s, start_high_s;         /* log-uniform, per episode */
-    double busiest_low, busiest_high;         /* uniform, per episode */
-    double peak_low, peak_high;               /* uniform: peak load over capacity of max replicas, per episode */
+    double start_low_s, start_high_s;           /* log-uniform, per episode */
+    double busiest_low, busiest_high;           /* uniform, per episode */
+    double peak_low, peak_high;                 /* uniform: peak load over capacity of max replicas, per episode */
 };
 
 struct service_profile {
@@ -126,7 +126,8 @@ int profile_sections(struct service_profile *p, struct config_section sections[P
 /* name: "web-api" and the like (envs/NAME.yaml of the data folder), or a path to a YAML file. */
 MUST_CHECK bool profile_load(const char *name, struct service_profile *out, struct err *e);
 void profile_default(struct service_profile *out);
-MUST_CHECK bool profile_check(const struct service_profile *p, struct err *e); /* what ranges of single keys cannot say */
+MUST_CHECK bool profile_check(const struct service_profile *p,
+                              struct err *e); /* what ranges of single keys cannot say */
 
 /* Another service of the same kind: the variant's own numbers drawn from p->random. */
 void profile_randomise(const struct service_profile *p, struct rng *rng, struct service_profile *out);

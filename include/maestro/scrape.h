@@ -9,11 +9,11 @@
  * same for all series that are scraped together without gaps. */
 struct scrape_window {
     double window_s;
-    double to_start_s;   /* from the window's start to the first sample */
-    double to_end_s;     /* from the last sample to the window's end */
-    double sampled_s;    /* from first to last sample */
-    double average_s;    /* between samples */
-    int version;         /* 2 or 3 */
+    double to_start_s; /* from the window's start to the first sample */
+    double to_end_s;   /* from the last sample to the window's end */
+    double sampled_s;  /* from first to last sample */
+    double average_s;  /* between samples */
+    int version;       /* 2 or 3 */
 };
 
 /* n >= 2 samples from first_s to last_s, inside (at_s - window_s, at_s]. */

@@ -17,8 +17,8 @@ static double measure(const struct sim_model *model, struct sim_state *state, in
 {
     struct sim_scenario scenario = {.replicas = pods};
     double peak = 0.75 * pods * sim_capacity_rps(model, 0);
-    scenario.load = (struct load){.shape = LOAD_DIURNAL, .base_rps = 0.3 * peak, .peak_rps = peak, .length_s = 3600,
-                                  .noise_cv = 0.1};
+    scenario.load = (struct load){
+        .shape = LOAD_DIURNAL, .base_rps = 0.3 * peak, .peak_rps = peak, .length_s = 3600, .noise_cv = 0.1};
     struct sim sim;
     struct sample sample;
     struct sim_truth truth;

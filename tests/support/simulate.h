@@ -26,8 +26,12 @@ static inline void simulated_profile(struct simulated *s, const char *name)
 static inline void simulated_open(struct simulated *s, int n_variants)
 {
     struct err e = {0};
-    struct sim_config config = {.profile = &s->profile, .n_variants = n_variants, .n_threads = 2, .max_replicas = 20,
-                                .episode_s = 3600, .seed = 7};
+    struct sim_config config = {.profile = &s->profile,
+                                .n_variants = n_variants,
+                                .n_threads = 2,
+                                .max_replicas = 20,
+                                .episode_s = 3600,
+                                .seed = 7};
     ck_assert_msg(sim_model_open(&config, &s->model, &e), "%s", e.message);
     s->state = aligned_alloc(64, sim_state_bytes());
     ck_assert_ptr_nonnull(s->state);

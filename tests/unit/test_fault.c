@@ -102,7 +102,7 @@ static double added_p50(int kind, double strength)
 
 START_TEST(network_delay_adds_to_every_answer)
 {
-    ck_assert_double_eq_tol(added_p50(FAULT_NETWORK_DELAY, 80), 80, 5);   // bins are about 13 % wide
+    ck_assert_double_eq_tol(added_p50(FAULT_NETWORK_DELAY, 80), 80, 5); // bins are about 13 % wide
     ck_assert_double_eq_tol(added_p50(FAULT_NETWORK_DELAY, 300), 300, 15);
 }
 END_TEST
@@ -150,7 +150,7 @@ START_TEST(prometheus_down_fails_then_recovers)
     }
     struct sample sample = simulated_sample(&s, true);
     ck_assert_int_eq(sample.signals[SIGNAL_RPS].validity, VALIDITY_NO_DATA); // up again, one sample at most
-    ck_assert(sample.pods[0].has_cpu);                                        // metrics-server was not down
+    ck_assert(sample.pods[0].has_cpu);                                       // metrics-server was not down
     simulated_advance(&s, 45);
     ck_assert_int_eq(simulated_sample(&s, false).signals[SIGNAL_RPS].validity, VALIDITY_VALID);
     simulated_close(&s);
@@ -211,7 +211,8 @@ START_TEST(random_faults_come_at_their_rate_and_repeat)
     simulated_profile(&s, "web-api");
     for (int kind = 0; kind < FAULT_KINDS; kind++)
         s.profile.faults.kinds[kind].probability = 0;
-    s.profile.faults.kinds[FAULT_NETWORK_DELAY] = (struct fault_rate){.probability = 0.1, .duration_s = 5, .strength = 50};
+    s.profile.faults.kinds[FAULT_NETWORK_DELAY] =
+        (struct fault_rate){.probability = 0.1, .duration_s = 5, .strength = 50};
     simulated_open(&s, 1);
     int starts[2] = {0};
     for (int twice = 0; twice < 2; twice++) {

@@ -33,11 +33,15 @@ static void place(struct bench *b, const struct service *v, struct rng *rng, int
         b->pods.per_step[i] = v->fluid.per_step[b->pods.level[i]];
 }
 
-static void run(void (*kernel)(struct fluid_run *), struct bench *b, const struct service *v, int n, const float *arrivals,
-                int seconds)
+static void run(void (*kernel)(struct fluid_run *), struct bench *b, const struct service *v, int n,
+                const float *arrivals, int seconds)
 {
-    struct fluid_run r = {.table = &v->fluid, .pods = &b->pods, .n_pods = n, .arrivals = arrivals,
-                          .n_seconds = seconds, .cells = b->cells};
+    struct fluid_run r = {.table = &v->fluid,
+                          .pods = &b->pods,
+                          .n_pods = n,
+                          .arrivals = arrivals,
+                          .n_seconds = seconds,
+                          .cells = b->cells};
     kernel(&r);
     b->rejected += r.rejected;
 }

@@ -17,13 +17,19 @@ START_TEST(shapes_turn_where_they_say)
         int shape;
         double time_s, rps;
     } rows[] = {
-        {LOAD_CONSTANT, 0, 10},  {LOAD_CONSTANT, 1e6, 10}, {LOAD_RAMP, 100, 10},    {LOAD_RAMP, 140, 60},
-        {LOAD_RAMP, 180, 110},   {LOAD_RAMP, 1e6, 110},    {LOAD_STEP, 99.9, 10},   {LOAD_STEP, 100, 110},
-        {LOAD_STEP, 1e6, 110},   {LOAD_SPIKE, 99.9, 10},   {LOAD_SPIKE, 100, 110},  {LOAD_SPIKE, 179.9, 110},
-        {LOAD_SPIKE, 180, 10},   {LOAD_DIURNAL, 100, 10},  {LOAD_DIURNAL, 140, 110}, {LOAD_DIURNAL, 180, 10},
-        {LOAD_DIURNAL, 120, 60}, {LOAD_FLASH, 100, 10},    {LOAD_FLASH, 110, 110},  {LOAD_FLASH, 150, 10 + 100 * 0.36787944117},
-        {LOAD_ON_OFF, 99, 10},   {LOAD_ON_OFF, 100, 110},  {LOAD_ON_OFF, 139, 110}, {LOAD_ON_OFF, 140, 10},
-        {LOAD_ON_OFF, 180, 110}, {LOAD_FLASH, 50, 10},
+        {LOAD_CONSTANT, 0, 10},   {LOAD_CONSTANT, 1e6, 10},
+        {LOAD_RAMP, 100, 10},     {LOAD_RAMP, 140, 60},
+        {LOAD_RAMP, 180, 110},    {LOAD_RAMP, 1e6, 110},
+        {LOAD_STEP, 99.9, 10},    {LOAD_STEP, 100, 110},
+        {LOAD_STEP, 1e6, 110},    {LOAD_SPIKE, 99.9, 10},
+        {LOAD_SPIKE, 100, 110},   {LOAD_SPIKE, 179.9, 110},
+        {LOAD_SPIKE, 180, 10},    {LOAD_DIURNAL, 100, 10},
+        {LOAD_DIURNAL, 140, 110}, {LOAD_DIURNAL, 180, 10},
+        {LOAD_DIURNAL, 120, 60},  {LOAD_FLASH, 100, 10},
+        {LOAD_FLASH, 110, 110},   {LOAD_FLASH, 150, 10 + 100 * 0.36787944117},
+        {LOAD_ON_OFF, 99, 10},    {LOAD_ON_OFF, 100, 110},
+        {LOAD_ON_OFF, 139, 110},  {LOAD_ON_OFF, 140, 10},
+        {LOAD_ON_OFF, 180, 110},  {LOAD_FLASH, 50, 10},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         ck_assert_msg(fabs(at(rows[i].shape, rows[i].time_s) - rows[i].rps) < 1e-6, "%s at %g: %g, not %g",

@@ -160,8 +160,8 @@ START_TEST(promtool_agrees)
     s.profile.measurement.gap_probability = 0.1;
     simulated_open(&s, 1);
     struct sim_scenario scenario = {.replicas = 5};
-    scenario.load = (struct load){.shape = LOAD_DIURNAL, .base_rps = 20, .peak_rps = 6 * sim_capacity_rps(s.model, 0),
-                                  .length_s = 600};
+    scenario.load = (struct load){
+        .shape = LOAD_DIURNAL, .base_rps = 20, .peak_rps = 6 * sim_capacity_rps(s.model, 0), .length_s = 600};
     sim_begin(s.model, s.state, &scenario, 11, 0);
     char expressions_path[] = "/tmp/test_scrape_expressions_XXXXXX", path[] = "/tmp/test_scrape_XXXXXX.yaml";
     FILE *expressions = fdopen(mkstemp(expressions_path), "w+"), *file = fdopen(mkstemps(path, 5), "w");

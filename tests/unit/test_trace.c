@@ -32,6 +32,7 @@ static const struct {
     {"t_seconds,rps\n0,1\n1\n", "x.csv:3: a row has two fields"},
     {"t_seconds,rps\n0,1\n1,2,3\n", "x.csv:3: a row has two fields"},
     {"t_seconds,rps\n0,1\n\n1,2\n", "x.csv:3: a row has two fields"},
+    {"t_seconds,rps\n-1e308,1\n1e308,2\n", "spans more"},
     {"t_seconds,rps\n0,0\n1,0\n", "zero everywhere"},
 };
 
@@ -81,7 +82,8 @@ START_TEST(between_points_is_linear_and_outside_is_mirrored)
     ck_assert_str_eq(t.name, "load");
     ck_assert_int_eq(t.n, 3);
     ck_assert_double_eq_tol(trace_span_s(&t), 30, 1e-12);
-    const double rows[][2] = {{0, 0}, {5, 50}, {10, 100}, {20, 75}, {30, 50}, {40, 75}, {50, 100}, {60, 0}, {65, 50}, {-5, 50}};
+    const double rows[][2] = {{0, 0},   {5, 50},   {10, 100}, {20, 75}, {30, 50},
+                              {40, 75}, {50, 100}, {60, 0},   {65, 50}, {-5, 50}};
     int hint = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         ck_assert_double_eq_tol(trace_at(&t, rows[i][0]), rows[i][1], 1e-9);
