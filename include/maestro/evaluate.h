@@ -174,9 +174,15 @@ struct evaluate_verdict {
 MUST_CHECK bool evaluate_verdict(const struct evaluate_result *r, int policy, int trace, int fault,
                                  struct evaluate_verdict *out, struct err *e);
 
-/* policy's metric less the baseline's, window by window (the baseline's files averaged); trace < 0: all. */
-MUST_CHECK bool evaluate_paired(const struct evaluate_result *r, int policy, int baseline, enum evaluate_metric metric,
-                                int trace, struct stats_interval *out, struct err *e);
+struct evaluate_pair {
+    int policy, baseline;
+    int trace; /* < 0: all */
+    enum evaluate_metric metric;
+};
+
+/* policy's metric less the baseline's, window by window (the baseline's files averaged). */
+MUST_CHECK bool evaluate_paired(const struct evaluate_result *r, const struct evaluate_pair *pair,
+                                struct stats_interval *out, struct err *e);
 
 /* The winner of a grid of HPA settings. */
 enum evaluate_objective {

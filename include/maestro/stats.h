@@ -32,9 +32,15 @@ struct stats_interval stats_t_interval(const double *x, int n, double confidence
 /* Differences a[i] - b[i]. A win is low > 0. */
 struct stats_interval stats_paired(const double *a, const double *b, int n, double confidence);
 
+struct stats_resampling {
+    double confidence;
+    int n_resamples;
+    uint64_t seed;
+};
+
 /* Mean with a percentile bootstrap interval (Efron 1979); the same seed gives the same interval. */
-MUST_CHECK bool stats_bootstrap(const double *x, int n, double confidence, int n_resamples, uint64_t seed,
-                                struct stats_interval *out, struct err *e);
+MUST_CHECK bool stats_bootstrap(const double *x, int n, const struct stats_resampling *how, struct stats_interval *out,
+                                struct err *e);
 
 /* Trained policies (files) crossed with windows inside strata (traces): x[n_files][n_strata][n_windows]. The strata are
  * fixed and weigh the same; files and windows are samples. The variance of the grand mean is taken as that of the window

@@ -100,18 +100,23 @@ static void put_cell(const struct evaluate_verdict *v, const struct column *c, s
     put_padded(out, text, full_width(c));
 }
 
-static bool put_row(const struct evaluate_result *r, const struct view *view, int policy, int trace, int fault,
-                    struct buf *out, struct err *e)
+/* What a row is about. */
+struct subject {
+    int policy, trace, fault;
+};
+
+static bool put_row(const struct evaluate_result *r, const struct view *view, const struct subject *s, struct buf *out,
+                    struct err *e)
 {
     struct evaluate_verdict v;
-    if (!evaluate_verdict(r, policy, trace, fault, &v, e))
+    if (!evaluate_verdict(r, s->policy, s->trace, s->fault, &v, e))
         return false;
-    put_name(out, evaluate_policy_name(r, policy), name_width(r));
+    put_name(out, evaluate_policy_name(r, s->policy), name_width(r));
     for (size_t c = 0; c < view->n; c++)
         put_cell(&v, &view->columns[c], out);
     if (!view->verdict)
         buf_text(out, "\n");
-    else if (policy == r->plan.n_policies) // the reward's bound keeps no budget
+    else if (s->policy == r->plan.n_policies) // the reward's bound keeps no budget
         buf_text(out, "   -      -\n");
     else if (v.slo_holds)
         buf_printf(out, " yes %6.3f\n", v.cost_score);
@@ -133,7 +138,7 @@ static bool put_block(const struct evaluate_result *r, const struct view *view, 
     buf_text(out, view->verdict ? "\n" : ": scaling and elasticity\n");
     put_head(r, view, out);
     for (int p = 0; p < r->plan.n_policies + (view->verdict ? EVALUATE_BOUNDS : 0); p++)
-        if (!put_row(r, view, p, trace, fault, out, e))
+        if (!put_row(r, view, &(struct subject){p, trace, fault}, out, e))
             return false;
     return true;
 }
@@ -158,7 +163,7 @@ static bool put_paired(const struct evaluate_result *r, int policy, int baseline
     put_name(out, evaluate_policy_name(r, policy), name_width(r));
     for (size_t m = 0; m < sizeof shown / sizeof *shown; m++) {
         struct stats_interval i;
-        if (!evaluate_paired(r, policy, baseline, shown[m], trace, &i, e))
+        if (!evaluate_paired(r, &(struct evaluate_pair){policy, baseline, trace, shown[m]}, &i, e))
             return false;
         int decimals = shown[m] == METRIC_REWARD_TRUE ? 4 : 2;
         char text[80];

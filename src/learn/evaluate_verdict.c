@@ -141,18 +141,18 @@ bool evaluate_verdict(const struct evaluate_result *r, int policy, int trace, in
     return true;
 }
 
-bool evaluate_paired(const struct evaluate_result *r, int policy, int baseline, enum evaluate_metric metric, int trace,
-                     struct stats_interval *out, struct err *e)
+bool evaluate_paired(const struct evaluate_result *r, const struct evaluate_pair *pair, struct stats_interval *out,
+                     struct err *e)
 {
-    struct part own = part_of(r, policy, trace, 0);
-    struct part base = part_of(r, baseline, trace, 0);
+    struct part own = part_of(r, pair->policy, pair->trace, 0);
+    struct part base = part_of(r, pair->baseline, pair->trace, 0);
     size_t n = part_size(r, &own) / (size_t)own.n_files;
     double *x = malloc(part_size(r, &own) * sizeof *x);
     double *b = malloc(part_size(r, &base) * sizeof *b);
     bool done = x && b;
     if (done) {
-        gather(r, &own, metric, x);
-        gather(r, &base, metric, b);
+        gather(r, &own, pair->metric, x);
+        gather(r, &base, pair->metric, b);
         for (size_t i = 0; i < n; i++)
             for (int f = 1; f < base.n_files; f++)
                 b[i] += b[(size_t)f * n + i];

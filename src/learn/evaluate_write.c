@@ -61,13 +61,17 @@ static bool summary(const struct evaluate_result *r, struct buf *out, struct err
     return true;
 }
 
-static void windows_row(const struct evaluate_result *r, int policy, int file, int trace, int fault, int window,
-                        struct buf *out)
+struct windows_place {
+    int policy, file, trace, fault, window;
+};
+
+static void windows_row(const struct evaluate_result *r, const struct windows_place *at, struct buf *out)
 {
-    const struct evaluate_run *run = evaluate_run_at(r, policy, file, trace, fault, window);
-    const struct evaluate_window *w = &r->windows[trace * r->n_windows + window];
-    buf_printf(out, "%s,%d,%s,%s,%d,%g,%llu,%d", evaluate_policy_name(r, policy), file, trace_name(r, trace),
-               evaluate_fault_name(fault), window, w->offset_s, (unsigned long long)w->seed, run->slo_holds);
+    const struct evaluate_run *run = evaluate_run_at(r, at->policy, at->file, at->trace, at->fault, at->window);
+    const struct evaluate_window *w = &r->windows[at->trace * r->n_windows + at->window];
+    buf_printf(out, "%s,%d,%s,%s,%d,%g,%llu,%d", evaluate_policy_name(r, at->policy), at->file,
+               trace_name(r, at->trace), evaluate_fault_name(at->fault), at->window, w->offset_s,
+               (unsigned long long)w->seed, run->slo_holds);
     for (int m = 0; m < METRIC_COUNT; m++)
         put_number(out, run->metric[m]);
     buf_text(out, "\n");
@@ -84,7 +88,7 @@ static void windows(const struct evaluate_result *r, struct buf *out)
             for (int t = 0; t < r->plan.n_traces; t++)
                 for (int f = 0; f < r->n_faults; f++)
                     for (int w = 0; w < r->n_windows; w++)
-                        windows_row(r, p, file, t, f, w, out);
+                        windows_row(r, &(struct windows_place){p, file, t, f, w}, out);
 }
 
 static void timeline_row(const struct evaluate_result *r, int policy, int trace, int i, struct buf *out)
@@ -221,17 +225,17 @@ static bool json_summary(const struct evaluate_result *r, struct json_writer *w,
     return true;
 }
 
-static bool json_paired_row(const struct evaluate_result *r, int policy, int baseline, int trace, int metric,
-                            struct json_writer *w, struct err *e)
+static bool json_paired_row(const struct evaluate_result *r, const struct evaluate_pair *pair, struct json_writer *w,
+                            struct err *e)
 {
     struct stats_interval i;
-    if (!evaluate_paired(r, policy, baseline, (enum evaluate_metric)metric, trace, &i, e))
+    if (!evaluate_paired(r, pair, &i, e))
         return false;
     json_begin_object(w);
-    put_name(w, "policy", evaluate_policy_name(r, policy));
-    put_name(w, "baseline", evaluate_policy_name(r, baseline));
-    put_name(w, "trace", trace_name(r, trace));
-    put_name(w, "metric", evaluate_metrics[metric]);
+    put_name(w, "policy", evaluate_policy_name(r, pair->policy));
+    put_name(w, "baseline", evaluate_policy_name(r, pair->baseline));
+    put_name(w, "trace", trace_name(r, pair->trace));
+    put_name(w, "metric", evaluate_metrics[pair->metric]);
     put_pair(w, "mean", i.mean);
     put_pair(w, "low", i.low);
     put_pair(w, "high", i.high);
@@ -249,7 +253,7 @@ static bool json_paired(const struct evaluate_result *r, int baseline, struct js
     for (int p = 0; baseline >= 0 && p < r->plan.n_policies; p++)
         for (int t = -1; p != baseline && t < r->plan.n_traces; t++)
             for (size_t m = 0; m < sizeof kept / sizeof *kept; m++)
-                if (!json_paired_row(r, p, baseline, t, (int)kept[m], w, e))
+                if (!json_paired_row(r, &(struct evaluate_pair){p, baseline, t, kept[m]}, w, e))
                     return false;
     json_end_array(w);
     return true;

@@ -160,26 +160,26 @@ struct stats_interval stats_paired(const double *a, const double *b, int n, doub
     return interval(mean, n > 1 ? squares / (n - 1) / n : 0.0, n - 1, confidence, n);
 }
 
-bool stats_bootstrap(const double *x, int n, double confidence, int n_resamples, uint64_t seed,
-                     struct stats_interval *out, struct err *e)
+bool stats_bootstrap(const double *x, int n, const struct stats_resampling *how, struct stats_interval *out,
+                     struct err *e)
 {
-    if (n < 1 || n_resamples < 1)
+    if (n < 1 || how->n_resamples < 1)
         return err_set(e, ERR_USAGE, "stats: a bootstrap needs values and resamples");
-    double *means = malloc((size_t)n_resamples * sizeof *means);
+    double *means = malloc((size_t)how->n_resamples * sizeof *means);
     if (!means)
         return err_set(e, ERR_IO, "stats: out of memory");
     struct rng rng;
-    rng_init(&rng, seed, BOOTSTRAP_STREAM);
-    for (int r = 0; r < n_resamples; r++) {
+    rng_init(&rng, how->seed, BOOTSTRAP_STREAM);
+    for (int r = 0; r < how->n_resamples; r++) {
         double sum = 0.0;
         for (int i = 0; i < n; i++)
             sum += x[rng_bounded(&rng, (uint32_t)n)];
         means[r] = sum / n;
     }
-    sort(means, n_resamples);
+    sort(means, how->n_resamples);
     out->mean = stats_mean(x, n);
-    out->low = sorted_quantile(means, n_resamples, 0.5 - 0.5 * confidence);
-    out->high = sorted_quantile(means, n_resamples, 0.5 + 0.5 * confidence);
+    out->low = sorted_quantile(means, how->n_resamples, 0.5 - 0.5 * how->confidence);
+    out->high = sorted_quantile(means, how->n_resamples, 0.5 + 0.5 * how->confidence);
     out->n = n;
     free(means);
     return true;

@@ -153,7 +153,8 @@ START_TEST(fixed_counts_cost_what_they_are)
     ck_assert(evaluate_verdict(&r, 0, -1, 0, &v, NULL));
     ck_assert(v.slo_holds && v.cost_score > 0.0 && v.cost_score < 1.0);
     struct stats_interval i;
-    ck_assert(evaluate_paired(&r, 0, 1, METRIC_REPLICA_HOURS, -1, &i, NULL));
+    struct evaluate_pair pair = {0, 1, -1, METRIC_REPLICA_HOURS};
+    ck_assert(evaluate_paired(&r, &pair, &i, NULL));
     ck_assert_double_gt(i.low, 0.0);
     evaluate_finish(&r);
 }

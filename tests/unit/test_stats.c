@@ -76,18 +76,19 @@ END_TEST
 
 START_TEST(bootstrap_is_near_t_and_repeats)
 {
+    const struct stats_resampling how = {0.95, 4000, 5};
     double x[200];
     struct rng rng;
     rng_init(&rng, 1, 1);
     for (int i = 0; i < 200; i++)
         x[i] = rng_normal(&rng);
     struct stats_interval t = stats_t_interval(x, 200, 0.95), b, c;
-    ck_assert(stats_bootstrap(x, 200, 0.95, 4000, 5, &b, NULL));
-    ck_assert(stats_bootstrap(x, 200, 0.95, 4000, 5, &c, NULL));
+    ck_assert(stats_bootstrap(x, 200, &how, &b, NULL));
+    ck_assert(stats_bootstrap(x, 200, &how, &c, NULL));
     ck_assert(b.low == c.low && b.high == c.high);
     NEAR(b.low, t.low, 0.1 * (t.high - t.low)); // Monte Carlo error of a 2.5 % quantile of 4000 is about 2 % of it
     NEAR(b.high, t.high, 0.1 * (t.high - t.low));
-    ck_assert(!stats_bootstrap(x, 0, 0.95, 10, 1, &b, NULL));
+    ck_assert(!stats_bootstrap(x, 0, &how, &b, NULL));
 }
 END_TEST
 
