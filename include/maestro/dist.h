@@ -1,5 +1,6 @@
-/* dist: the masked categorical distribution over A actions, one row at a time, in plain arithmetic (the same bits on every
- * CPU). A masked action has probability 0 and takes no part in entropy. Vectorised forms for training are in mat.h. */
+/* dist: the masked categorical distribution over A actions, one row at a time, in plain arithmetic (the same bits on
+ * every CPU). A masked action has probability 0 and takes no part in entropy. Vectorised forms for training are in
+ * mat.h. */
 #ifndef MAESTRO_DIST_H
 #define MAESTRO_DIST_H
 

@@ -41,8 +41,8 @@ struct mat_product {
     size_t outputs_row;
 };
 
-/* y[o][r] = sum_k x[r][k] * w[o][k] for few outputs: y is output-major so that a loss runs along rows. Rows are read and
- * written up to the next multiple of MAT_PAD. */
+/* y[o][r] = sum_k x[r][k] * w[o][k] for few outputs: y is output-major so that a loss runs along rows. Rows are read
+ * and written up to the next multiple of MAT_PAD. */
 struct mat_head {
     const float *x; /* [rows][x_row] */
     size_t x_row;
@@ -53,8 +53,9 @@ struct mat_head {
     int rows, outputs, k; /* k: a multiple of MAT_PAD */
 };
 
-/* The clipped surrogate loss of PPO with entropy bonus (Schulman et al. 2017, eq. 7 and 9) over rows of a minibatch, with
- * its gradient. All arrays are output-major or plain, padded to MAT_PAD rows; padding rows are computed and not counted. */
+/* The clipped surrogate loss of PPO with entropy bonus (Schulman et al. 2017, eq. 7 and 9) over rows of a minibatch,
+ * with its gradient. All arrays are output-major or plain, padded to MAT_PAD rows; padding rows are computed and not
+ * counted. */
 struct mat_policy_loss {
     const float *logits;  /* [A][row] */
     const float *allowed; /* [A][row] 1 or 0; NULL: all */
@@ -99,8 +100,8 @@ struct mat_kernels {
     double (*value_loss)(const struct mat_value_loss *l); /* sum of squared errors */
 };
 
-/* "auto" or NULL: the best this machine can run. Otherwise scalar, portable, avx2, avx512, blas; NULL and ERR_USAGE for an
- * unknown name or one that this machine cannot run. */
+/* "auto" or NULL: the best this machine can run. Otherwise scalar, portable, avx2, avx512, blas; NULL and ERR_USAGE for
+ * an unknown name or one that this machine cannot run. */
 const struct mat_kernels *mat_kernels_find(const char *name, struct err *e);
 
 /* i-th variant that this machine can run, scalar first; NULL behind the last. */

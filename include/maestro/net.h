@@ -1,8 +1,9 @@
-/* net: one network as the trainer holds it: padded parameters in [in][out] order, their gradient and Adam moments as flat
- * blocks, and the activations of one tile of rows. Forward and backward are a handful of products of mat.h.
+/* net: one network as the trainer holds it: padded parameters in [in][out] order, their gradient and Adam moments as
+ * flat blocks, and the activations of one tile of rows. Forward and backward are a handful of products of mat.h.
  *
- * Block of a hidden layer: [in + 1][padded out], the last row is the bias. Block of the head: [out][padded (in + 1)], the
- * bias in column in. Activations carry a 1 behind their last unit, so that bias gradients fall out of the products. */
+ * Block of a hidden layer: [in + 1][padded out], the last row is the bias. Block of the head: [out][padded (in + 1)],
+ * the bias in column in. Activations carry a 1 behind their last unit, so that bias gradients fall out of the products.
+ */
 #ifndef MAESTRO_NET_H
 #define MAESTRO_NET_H
 

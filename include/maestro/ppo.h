@@ -1,7 +1,8 @@
 /* ppo: proximal policy optimisation (Schulman et al. 2017) for discrete actions with masks, separate actor and critic,
- * every detail as Stable-Baselines3 has it. One update is: rollout in, weights changed, statistics out. The actor and the
- * critic are updated by two threads where the team has them; per minibatch they exchange only the gradient norm, so any
- * number of threads gives the same bytes. Nothing allocates after ppo_carve. Loops over environments are not here. */
+ * every detail as Stable-Baselines3 has it. One update is: rollout in, weights changed, statistics out. The actor and
+ * the critic are updated by two threads where the team has them; per minibatch they exchange only the gradient norm, so
+ * any number of threads gives the same bytes. Nothing allocates after ppo_carve. Loops over environments are not here.
+ */
 #ifndef MAESTRO_PPO_H
 #define MAESTRO_PPO_H
 
@@ -46,8 +47,8 @@ struct ppo_config {
 extern const struct config_key ppo_config_keys[]; /* table of struct ppo_config, section "ppo" */
 extern const int ppo_config_keys_count;
 
-/* Logged quantities with Stable-Baselines3's meaning: means over all minibatches of the update, except approx_kl (mean of
- * the last epoch) and loss (last minibatch). */
+/* Logged quantities with Stable-Baselines3's meaning: means over all minibatches of the update, except approx_kl (mean
+ * of the last epoch) and loss (last minibatch). */
 struct ppo_stats {
     double learning_rate;
     double entropy_loss; /* minus the entropy */
@@ -96,7 +97,8 @@ void ppo_carve(struct ppo *ppo, const struct ppo_config *config, int obs_dim, in
 MUST_CHECK bool ppo_init(struct ppo *ppo, uint64_t seed, struct err *e);
 const char *ppo_kernel(const struct ppo *ppo); /* name of the kernel in use */
 
-/* obs [n][D], masks [n][A] or NULL -> an action of each row, drawn from streams[i], and its log-probability. n <= n_envs. */
+/* obs [n][D], masks [n][A] or NULL -> an action of each row, drawn from streams[i], and its log-probability. n <=
+ * n_envs. */
 void ppo_act(struct ppo *ppo, const float *obs, const unsigned char *masks, int n, struct rng *streams,
              int32_t *actions, float *log_probs);
 
@@ -119,8 +121,8 @@ void ppo_parameters_set(struct ppo *ppo, const float *actor, const float *critic
 /* The loss gradient of the last minibatch before clipping, in the same layout; for tests and inspection. */
 void ppo_gradients_get(const struct ppo *ppo, float *actor, float *critic);
 
-/* Everything that the next update depends on, as bytes: weights, moments, counters, shuffle stream. The bytes depend on the
- * network shapes only, not on the kernel. state_set refuses another size (ERR_FORMAT). */
+/* Everything that the next update depends on, as bytes: weights, moments, counters, shuffle stream. The bytes depend on
+ * the network shapes only, not on the kernel. state_set refuses another size (ERR_FORMAT). */
 size_t ppo_state_bytes(const struct ppo *ppo);
 void ppo_state_get(const struct ppo *ppo, void *out);
 MUST_CHECK bool ppo_state_set(struct ppo *ppo, const void *bytes, size_t n, struct err *e);

@@ -1,6 +1,6 @@
-/* team: a small fixed set of threads that run parts of one job, and the barrier between phases of it. Waiting spins briefly
- * and then sleeps, so that more threads than cores slow down but do not collapse. What a part computes must
- * not depend on which thread runs it: then any number of threads gives the same bytes. */
+/* team: a small fixed set of threads that run parts of one job, and the barrier between phases of it. Waiting spins
+ * briefly and then sleeps, so that more threads than cores slow down but do not collapse. What a part computes must not
+ * depend on which thread runs it: then any number of threads gives the same bytes. */
 #ifndef MAESTRO_TEAM_H
 #define MAESTRO_TEAM_H
 

@@ -1,5 +1,5 @@
-/* bench: interleaved repeats of a list of figures, their best and median, and their share of the ceiling that was measured
- * in the same rounds. In: figures. Out: a table or JSON. What is measured is in bench_*.c. */
+/* bench: interleaved repeats of a list of figures, their best and median, and their share of the ceiling that was
+ * measured in the same rounds. In: figures. Out: a table or JSON. What is measured is in bench_*.c. */
 #include "bench.h"
 
 #include <maestro/clock.h>

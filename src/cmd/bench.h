@@ -38,8 +38,8 @@ struct bench_figure {
     void *data;
 };
 
-/* Measures every figure of the list and appends the table or the JSON to out. The first two figures must be the ceilings of
- * one and of two cores. */
+/* Measures every figure of the list and appends the table or the JSON to out. The first two figures must be the
+ * ceilings of one and of two cores. */
 MUST_CHECK bool bench_measure(struct bench_figure *figures, int n_figures, const struct bench_options *options,
                               struct buf *out, struct err *e);
 

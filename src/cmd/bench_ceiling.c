@@ -1,5 +1,5 @@
-/* bench_ceiling: the most fused multiply-adds that a core, and two cores at once, can do in a second, from registers alone.
- * The yardstick for everything else in bench. */
+/* bench_ceiling: the most fused multiply-adds that a core, and two cores at once, can do in a second, from registers
+ * alone. The yardstick for everything else in bench. */
 #include <maestro/cpu.h>
 #include <maestro/team.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* bench_learning: PPO on CartPole-v1 from the first environment step to the end of the last optimiser step of a rollout,
- * as transitions per second, and canonical inference as rows per second. Measures; judges nothing. */
+/* bench_learning: PPO on CartPole-v1 from the first environment step to the end of the last optimiser step of a
+ * rollout, as transitions per second, and canonical inference as rows per second. Measures; judges nothing. */
 #include <maestro/cartpole.h>
 #include <maestro/infer.h>
 #include <maestro/ppo.h>
@@ -122,8 +122,8 @@ static bool training_open(struct training *t, const struct workload *w, int thre
     return vecenv_init(&t->vecenv, 1, 0, t->rollout.obs, t->rollout.masks, e);
 }
 
-/* Rollout: actor once per step, critic once per step; each epoch: forward, gradients of all weights, and of all inputs but
- * the first layer's. */
+/* Rollout: actor once per step, critic once per step; each epoch: forward, gradients of all weights, and of all inputs
+ * but the first layer's. */
 static double flop_per_step(const struct ppo *ppo, int n_epochs)
 {
     const struct mlp_shape *shapes[] = {&ppo->actor_shape, &ppo->critic_shape};

@@ -1,6 +1,6 @@
 /* ppo: acting, values and the update. In: observations, then a rollout. Out: actions with log-probabilities, values,
- * advantages, changed weights, statistics. The two networks advance minibatch by minibatch in step; what they exchange are
- * a few scalars in a slot per minibatch. Environments, files and logs are elsewhere. */
+ * advantages, changed weights, statistics. The two networks advance minibatch by minibatch in step; what they exchange
+ * are a few scalars in a slot per minibatch. Environments, files and logs are elsewhere. */
 #include <maestro/dist.h>
 #include <maestro/gae.h>
 #include <math.h>

@@ -1,6 +1,6 @@
-/* ppo_learner: losses and gradients of one minibatch for one network. In: a rollout with advantages and returns, and which
- * of its rows. Out: the gradient, ready for the optimiser, and the sums that are logged. Does not know the other network,
- * epochs or threads. Minibatches are worked off in tiles of NET_TILE rows. */
+/* ppo_learner: losses and gradients of one minibatch for one network. In: a rollout with advantages and returns, and
+ * which of its rows. Out: the gradient, ready for the optimiser, and the sums that are logged. Does not know the other
+ * network, epochs or threads. Minibatches are worked off in tiles of NET_TILE rows. */
 #include "ppo_learner.h"
 
 #include <math.h>

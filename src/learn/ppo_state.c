@@ -1,5 +1,6 @@
-/* ppo_state: everything that the next update depends on, to bytes and back, in a layout that depends on the network shapes
- * only: a header, then for actor and critic the weights and both moments in mlp.h layout. Files are elsewhere. */
+/* ppo_state: everything that the next update depends on, to bytes and back, in a layout that depends on the network
+ * shapes only: a header, then for actor and critic the weights and both moments in mlp.h layout. Files are elsewhere.
+ */
 #include <string.h>
 
 #include "ppo_learner.h"

@@ -1,5 +1,6 @@
-/* team: threads that wait for jobs, and a barrier. A waiter spins for some microseconds, because jobs of a trainer follow
- * each other that closely, then sleeps, so that a crowded machine runs somebody who works. Knows nothing of what the jobs do. */
+/* team: threads that wait for jobs, and a barrier. A waiter spins for some microseconds, because jobs of a trainer
+ * follow each other that closely, then sleeps, so that a crowded machine runs somebody who works. Knows nothing of what
+ * the jobs do. */
 #include <maestro/team.h>
 #include <stdlib.h>
 

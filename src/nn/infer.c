@@ -1,5 +1,5 @@
-/* infer: forward passes whose bits do not depend on processor, kernel or number of rows. Every output is bias + w_0 x_0 +
- * w_1 x_1 + ... in this order, each product rounded before it is added; only independent outputs run side by side. */
+/* infer: forward passes whose bits do not depend on processor, kernel or number of rows. Every output is bias + w_0 x_0
+ * + w_1 x_1 + ... in this order, each product rounded before it is added; only independent outputs run side by side. */
 #include <maestro/infer.h>
 #include <maestro/mat.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* mat_avx512: the kernels of mat.h for AVX-512 (F, BW, DQ, VL): 6 x 64 tiles of C in 24 registers. Compiled with the flags
- * of that instruction set and called only after cpu.c has said yes. */
+/* mat_avx512: the kernels of mat.h for AVX-512 (F, BW, DQ, VL): 6 x 64 tiles of C in 24 registers. Compiled with the
+ * flags of that instruction set and called only after cpu.c has said yes. */
 #include <immintrin.h>
 #include <maestro/mat.h>
 

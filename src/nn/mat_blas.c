@@ -1,5 +1,5 @@
-/* mat_blas: OpenBLAS for the product, on one thread, and the best own kernel for everything else. Worth it only for wide
- * layers; also an independent check of the own products. */
+/* mat_blas: OpenBLAS for the product, on one thread, and the best own kernel for everything else. Worth it only for
+ * wide layers; also an independent check of the own products. */
 #include <cblas.h>
 #include <maestro/cpu.h>
 #include <string.h>

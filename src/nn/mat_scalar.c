@@ -1,5 +1,5 @@
-/* mat_scalar: the kernels of mat.h as their formulas say them, one number at a time: the twin that every fast variant is
- * compared with. */
+/* mat_scalar: the kernels of mat.h as their formulas say them, one number at a time: the twin that every fast variant
+ * is compared with. */
 #include <maestro/mat.h>
 
 #include "finish_plain.h"

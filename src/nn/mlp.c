@@ -74,8 +74,8 @@ static double dot(const double *a, const double *b, int n)
     return sum;
 }
 
-/* vectors [count][n], count <= n: orthonormal by Gram and Schmidt, twice for accuracy. Dividing by the positive norm makes
- * R's diagonal positive, which is the sign rule of the header. */
+/* vectors [count][n], count <= n: orthonormal by Gram and Schmidt, twice for accuracy. Dividing by the positive norm
+ * makes R's diagonal positive, which is the sign rule of the header. */
 static void orthonormalise(double *vectors, int count, int n)
 {
     for (int i = 0; i < count; i++) {

@@ -1,6 +1,6 @@
-/* net: forward and backward through one fully connected network, tile by tile. In: rows of features and, for the way back,
- * the gradient of the loss with respect to the raw outputs. Out: raw outputs, and the gradient of every parameter. It knows
- * nothing of what the outputs mean and does not split work among threads. */
+/* net: forward and backward through one fully connected network, tile by tile. In: rows of features and, for the way
+ * back, the gradient of the loss with respect to the raw outputs. Out: raw outputs, and the gradient of every
+ * parameter. It knows nothing of what the outputs mean and does not split work among threads. */
 #include <maestro/net.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* plain_math: exp, log and tanh from additions, multiplications, divisions and bit moves only, so that they vectorise and
- * give the same bits whatever the instruction set (no fused multiply-add is compiled into these). */
+/* plain_math: exp, log and tanh from additions, multiplications, divisions and bit moves only, so that they vectorise
+ * and give the same bits whatever the instruction set (no fused multiply-add is compiled into these). */
 #ifndef NN_PLAIN_MATH_H
 #define NN_PLAIN_MATH_H
 

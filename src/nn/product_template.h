@@ -1,6 +1,7 @@
-/* product_template: the register-blocked matrix product of mat.h, written over the macros that the including file defines
- * for its instruction set, and included once per flavour. A tile of PRODUCT_ROWS x PRODUCT_VECTORS registers of C stays in
- * registers over the whole of k; A is read by broadcasts with any strides, so that X W, X^T dY and dY W^T are one loop.
+/* product_template: the register-blocked matrix product of mat.h, written over the macros that the including file
+ * defines for its instruction set, and included once per flavour. A tile of PRODUCT_ROWS x PRODUCT_VECTORS registers of
+ * C stays in registers over the whole of k; A is read by broadcasts with any strides, so that X W, X^T dY and dY W^T
+ * are one loop.
  *
  *   VEC, VEC_FLOATS           the register type and how many floats it holds
  *   VEC_LOAD VEC_STORE VEC_SET1 VEC_MULADD(a, b, c) = a * b + c

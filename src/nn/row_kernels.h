@@ -1,6 +1,6 @@
-/* row_kernels: the loops over rows and parameters that a compiler vectorises by itself, written once and compiled once per
- * instruction set (this file is included by every mat_*.c). Blocks of ROWS rows keep the trip counts constant. Wide sums
- * are kept in ROWS lanes, so that their order does not depend on the instruction set. */
+/* row_kernels: the loops over rows and parameters that a compiler vectorises by itself, written once and compiled once
+ * per instruction set (this file is included by every mat_*.c). Blocks of ROWS rows keep the trip counts constant. Wide
+ * sums are kept in ROWS lanes, so that their order does not depend on the instruction set. */
 #ifndef NN_ROW_KERNELS_H
 #define NN_ROW_KERNELS_H
 

@@ -1,6 +1,6 @@
-/* Whole PPO updates against Stable-Baselines3: every ppo_*.json of MAESTRO_GOLDEN_DIR (default: golden in MAESTRO_SHARED),
- * with every kernel, on one and on two threads. Tolerances are the recipe's: 1e-5 for what is computed once from given
- * weights, 2e-4 for weights after tens of Adam steps in another order of additions. */
+/* Whole PPO updates against Stable-Baselines3: every ppo_*.json of MAESTRO_GOLDEN_DIR (default: golden in
+ * MAESTRO_SHARED), with every kernel, on one and on two threads. Tolerances are the recipe's: 1e-5 for what is computed
+ * once from given weights, 2e-4 for weights after tens of Adam steps in another order of additions. */
 #include <dirent.h>
 #include <maestro/dist.h>
 #include <maestro/file.h>

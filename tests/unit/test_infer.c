@@ -1,4 +1,5 @@
-/* Canonical inference: the same bits for every kernel and every number of rows, and the function that mlp.h describes. */
+/* Canonical inference: the same bits for every kernel and every number of rows, and the function that mlp.h describes.
+ */
 #include <maestro/dist.h>
 #include <maestro/infer.h>
 #include <maestro/mat.h>

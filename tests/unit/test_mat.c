@@ -1,6 +1,6 @@
-/* Every kernel variant against the scalar twin on odd shapes. Tolerance: two orders of additions of k products of size one
- * differ by at most about k * 2^-24 times the sum of magnitudes; 1e-5 * (1 + k / 16) covers it with room and is far below
- * any wrong index. */
+/* Every kernel variant against the scalar twin on odd shapes. Tolerance: two orders of additions of k products of size
+ * one differ by at most about k * 2^-24 times the sum of magnitudes; 1e-5 * (1 + k / 16) covers it with room and is far
+ * below any wrong index. */
 #include <maestro/mat.h>
 #include <maestro/rng.h>
 #include <math.h>
@@ -235,8 +235,8 @@ START_TEST(nan_is_never_swallowed)
 }
 END_TEST
 
-/* The reference notes' batch of four rows (torch, double): clip 0.2, entropy 0.01, value 0.5. Advantages already normalised.
- * Float rounding of numbers of size one: 3e-7. */
+/* The reference notes' batch of four rows (torch, double): clip 0.2, entropy 0.01, value 0.5. Advantages already
+ * normalised. Float rounding of numbers of size one: 3e-7. */
 START_TEST(losses_follow_the_reference)
 {
     static const float logits[3][16] = {

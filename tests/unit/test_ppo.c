@@ -1,6 +1,6 @@
-/* The trainer against the formulas: every gradient of both networks against central differences of a plain double-precision
- * loss, over shapes, activations, masks, clipping and entropy; then what an update promises besides: the same bytes for any
- * number of threads, state that round-trips, and a refusal of numbers that are not finite. */
+/* The trainer against the formulas: every gradient of both networks against central differences of a plain
+ * double-precision loss, over shapes, activations, masks, clipping and entropy; then what an update promises besides:
+ * the same bytes for any number of threads, state that round-trips, and a refusal of numbers that are not finite. */
 #include <maestro/ppo.h>
 #include <math.h>
 #include <stdio.h>
