@@ -214,13 +214,14 @@ static void measure_point(struct measure *m, double load, int n)
     const double rate_rps = load * m->points.capacity_rps;
     struct cursor at = {rng_u32(&m->rng), rng_u32(&m->rng)};
     double l[BATCHES], work[BATCHES];
+    const int n_batch = n / BATCHES;
     m->gap_s = 1.0 / rate_rps;
     (void)run_arrivals(m, &at, n / 8);
     forget_counts(m);
     double started_s = m->pod.now_s;
     for (int i = 0; i < BATCHES; i++) {
         double batch_s = m->pod.now_s, inside_s = m->pod.inside_s;
-        work[i] = run_arrivals(m, &at, n / BATCHES) / (double)(n / BATCHES);
+        work[i] = run_arrivals(m, &at, n_batch) / n_batch;
         l[i] = (m->pod.inside_s - inside_s) / (m->pod.now_s - batch_s);
     }
     double seconds = m->pod.now_s - started_s, ended = m->served + m->given_up;

@@ -47,7 +47,7 @@ int main(int argc, char **argv)
 {
     struct service_profile profile;
     struct err e = {0};
-    double budget_s = argc > 2 ? atof(argv[2]) : 1.0;
+    double budget_s = argc > 2 ? strtod(argv[2], NULL) : 1.0;
     if (!profile_load(argc > 1 ? argv[1] : "web-api", &profile, &e)) {
         fprintf(stderr, "bench_sim: %s\n", e.message);
         return 1;
