@@ -52,9 +52,10 @@ static __m256 turn_away(struct fluid_run *run, int first, __m256 inside, __m256 
 static void change_rows(struct fluid_run *run, struct lanes *v, int first, __m256i row, int moved)
 {
     store_lanes(v, run->pods, first);
-    for (int i = 0; i < FLUID_LANES; i++)
-        if (moved >> i & 1)
-            fluid_release(run->table, run->pods, first + i, first + i + 1, run->cells);
+    for (int rest = moved; rest; rest &= rest - 1) {
+        int pod = first + __builtin_ctz((unsigned)rest);
+        fluid_release(run->table, run->pods, pod, pod + 1, run->cells);
+    }
     v->held = _mm256_loadu_ps(run->pods->held + first);
     v->held_l = _mm256_loadu_ps(run->pods->held_l + first);
     v->row = row;
