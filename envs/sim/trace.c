@@ -12,6 +12,7 @@
 #include <maestro/file.h>
 
 static const size_t TRACE_BYTES = (size_t)64 << 20; /* largest file: 64 MiB */
+static const double TRACE_LATEST_S = 1e12; /* Unix time fits many times over; sums of such times stay exact enough */
 
 struct trace_reader {
     const char *name;
@@ -77,9 +78,9 @@ static bool check_row(const struct trace_reader *r, const struct trace *t, const
     if (t->n > 0 && !(row[0] > t->time_s[t->n - 1]))
         return err_set(e, ERR_FORMAT, "%s:%d: t_seconds must rise from row to row (%g after %g)", r->name, r->line,
                        row[0], t->time_s[t->n - 1]);
-    if (t->n > 0 && !isfinite(row[0] - t->time_s[0]))
-        return err_set(e, ERR_FORMAT, "%s:%d: t_seconds %g is too far from the first row's %g", r->name, r->line,
-                       row[0], t->time_s[0]);
+    if (fabs(row[0]) > TRACE_LATEST_S)
+        return err_set(e, ERR_FORMAT, "%s:%d: t_seconds %g must lie within %g of 0", r->name, r->line, row[0],
+                       TRACE_LATEST_S);
     return true;
 }
 
@@ -202,6 +203,7 @@ double trace_at_hint(const struct trace *t, double time_s, int *hint)
 {
     double span = trace_span_s(t);
     double at = t->time_s[0] + (time_s >= 0 && time_s <= span ? time_s : mirror(time_s, span));
+    at = fmin(at, t->time_s[t->n - 1]); // the sum may round to behind the last row
     int row = *hint;
     if (row < 0 || row >= t->n - 1 || !(t->time_s[row] <= at && at <= t->time_s[row + 1])) {
         row = row >= 0 && row + 1 < t->n - 1 && t->time_s[row + 1] <= at && at <= t->time_s[row + 2]
