@@ -52,6 +52,13 @@ static double noise_factor(struct demand *d, int64_t t_s)
     return fmax(0.1, 1.0 + noise);
 }
 
+/* Counts of few independent things vary more, relatively: as one over the square root of the rate. */
+static double burst_factor(struct demand *d, double rate)
+{
+    double deviation = d->load.burst_cv * sqrt(d->load.peak_rps / fmax(rate, 1e-3 * d->load.peak_rps));
+    return fmax(0.0, 1.0 + deviation * rng_normal(&d->rng));
+}
+
 static double rate_at(struct demand *d, const struct trace *traces, bool smooth, int64_t t_s)
 {
     if (smooth)
@@ -69,6 +76,8 @@ void demand_fill(struct demand *d, const struct trace *traces, int64_t t_s, int 
         double rate = rate_at(d, traces, smooth, t_s + i);
         if (d->load.noise_cv > 0)
             rate *= noise_factor(d, t_s + i);
+        if (d->load.burst_cv > 0)
+            rate *= burst_factor(d, rate);
         out[i] = (float)fmax(rate, 0.0);
     }
 }

@@ -90,20 +90,24 @@ static const struct config_key FAULTS_KEYS[] = {
 
 static const struct config_key RANDOM_KEYS[] = {
     {"enabled", CONFIG_BOOL, RANDOM(enabled), "on", 0, 0, NULL, NULL, "Draw variants of the service and episodes from the ranges below."},
-    {"cpu_factor_low", CONFIG_DOUBLE, RANDOM(cpu_factor_low), "0.5", 0.01, 100, "ratio", NULL, "Factor on cpu_ms, log-uniform, from."},
-    {"cpu_factor_high", CONFIG_DOUBLE, RANDOM(cpu_factor_high), "2", 0.01, 100, "ratio", NULL, "Factor on cpu_ms, log-uniform, to."},
+    {"cpu_factor_low", CONFIG_DOUBLE, RANDOM(cpu_factor_low), "0.7", 0.01, 100, "ratio", NULL, "Factor on cpu_ms, log-uniform, from."},
+    {"cpu_factor_high", CONFIG_DOUBLE, RANDOM(cpu_factor_high), "1.4", 0.01, 100, "ratio", NULL, "Factor on cpu_ms, log-uniform, to."},
     {"wait_factor_low", CONFIG_DOUBLE, RANDOM(wait_factor_low), "0.5", 0.01, 100, "ratio", NULL, "Factor on wait_ms, log-uniform, from."},
     {"wait_factor_high", CONFIG_DOUBLE, RANDOM(wait_factor_high), "2", 0.01, 100, "ratio", NULL, "Factor on wait_ms, log-uniform, to."},
     {"cv_low", CONFIG_DOUBLE, RANDOM(cv_low), "0.5", 0, 5, NULL, NULL, "cpu_cv, uniform, from."},
-    {"cv_high", CONFIG_DOUBLE, RANDOM(cv_high), "2", 0, 5, NULL, NULL, "cpu_cv, uniform, to."},
+    {"cv_high", CONFIG_DOUBLE, RANDOM(cv_high), "1.5", 0, 5, NULL, NULL, "cpu_cv, uniform, to."},
     {"limit_factor_low", CONFIG_DOUBLE, RANDOM(limit_factor_low), "0.7", 0.01, 100, "ratio", NULL, "Factor on cpu_limit_cores, log-uniform, from."},
     {"limit_factor_high", CONFIG_DOUBLE, RANDOM(limit_factor_high), "1.4", 0.01, 100, "ratio", NULL, "Factor on cpu_limit_cores, log-uniform, to."},
     {"start_low_s", CONFIG_DOUBLE, RANDOM(start_low_s), "2", 1, 600, "s", NULL, "Mean start of an episode's pods, log-uniform, from."},
-    {"start_high_s", CONFIG_DOUBLE, RANDOM(start_high_s), "60", 1, 600, "s", NULL, "Mean start of an episode's pods, log-uniform, to."},
+    {"start_high_s", CONFIG_DOUBLE, RANDOM(start_high_s), "30", 1, 600, "s", NULL, "Mean start of an episode's pods, log-uniform, to."},
     {"busiest_low", CONFIG_DOUBLE, RANDOM(busiest_low), "1.1", 1, 2, "ratio", NULL, "balance_busiest of an episode, uniform, from."},
     {"busiest_high", CONFIG_DOUBLE, RANDOM(busiest_high), "1.6", 1, 2, "ratio", NULL, "balance_busiest of an episode, uniform, to."},
-    {"peak_low", CONFIG_DOUBLE, RANDOM(peak_low), "0.15", 0, 2, "ratio", NULL, "Peak load over the capacity of max replicas, uniform, from."},
-    {"peak_high", CONFIG_DOUBLE, RANDOM(peak_high), "0.9", 0, 2, "ratio", NULL, "Peak load over the capacity of max replicas, uniform, to."},
+    {"peak_low", CONFIG_DOUBLE, RANDOM(peak_low), "0.15", 0, 2, "ratio", NULL, "Peak load of the busiest pod over its capacity at max replicas, uniform, from."},
+    {"peak_high", CONFIG_DOUBLE, RANDOM(peak_high), "1", 0, 2, "ratio", NULL, "Peak load of the busiest pod over its capacity at max replicas, uniform, to."},
+    {"trace_share", CONFIG_DOUBLE, RANDOM(trace_share), "0.6", 0, 1, "ratio", NULL, "Episodes whose load is recorded, where there are traces."},
+    {"abrupt_share", CONFIG_DOUBLE, RANDOM(abrupt_share), "0.1", 0, 1, "ratio", NULL, "Episodes whose generated load jumps: step, spike, flash crowd, on/off."},
+    {"noise_high", CONFIG_DOUBLE, RANDOM(noise_high), "0.15", 0, 1, "ratio", NULL, "Slow noise on the rate, uniform from 0 to."},
+    {"burst_high", CONFIG_DOUBLE, RANDOM(burst_high), "0.3", 0, 2, "ratio", NULL, "Half of the episodes: noise on single seconds, log-uniform from 0.02 to."},
 };
 // clang-format on
 

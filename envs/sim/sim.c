@@ -180,26 +180,39 @@ static void begin(const struct sim_model *m, struct sim_state *s, const struct s
     s->tally = (struct tally){0};
 }
 
-/* Peak, shape and phase of a load for an episode. */
-static struct load draw_load(const struct sim_model *m, const struct service *v, struct rng *rng)
+/* Shapes without jumps, and those with them. */
+static const int GENTLE[] = {LOAD_CONSTANT, LOAD_RAMP, LOAD_DIURNAL};
+static const int ABRUPT[] = {LOAD_STEP, LOAD_SPIKE, LOAD_FLASH, LOAD_ON_OFF};
+
+static int draw_shape(const struct profile_random *r, bool recorded, struct rng *rng)
+{
+    double generated = recorded ? fmax(1.0 - r->trace_share, 1e-9) : 1.0;
+    bool abrupt = rng_double(rng) * generated < r->abrupt_share;
+    return abrupt ? ABRUPT[rng_bounded(rng, sizeof ABRUPT / sizeof *ABRUPT)]
+                  : GENTLE[rng_bounded(rng, sizeof GENTLE / sizeof *GENTLE)];
+}
+
+/* Peak, shape and phase of a load for an episode. The busiest pod gets so many times the mean: a peak that even all pods
+ * could not carry would teach nothing. */
+static struct load draw_load(const struct sim_model *m, const struct service *v, double busiest, struct rng *rng)
 {
     const struct profile_random *r = &v->profile.random;
     double span_s = m->config.episode_s > 0 ? m->config.episode_s : 3600.0;
-    double peak = rng_uniform(rng, r->peak_low, r->peak_high) * v->capacity_rps * m->config.max_replicas;
+    double peak = rng_uniform(rng, r->peak_low, r->peak_high) * v->capacity_rps * m->config.max_replicas / busiest;
     struct load l = {0};
-    int shape = (int)rng_bounded(rng, LOAD_TRACE);
-    if (m->config.n_traces > 0 && rng_double(rng) < 0.6) {
+    if (m->config.n_traces > 0 && rng_double(rng) < r->trace_share) {
         int trace = (int)rng_bounded(rng, (uint32_t)m->config.n_traces);
         double spare_s = fmax(0.0, trace_span_s(&m->config.traces[trace]) - span_s);
         load_trace(&l, m->config.traces, trace, rng_uniform(rng, 0.0, spare_s), span_s, peak);
     } else {
-        l = (struct load){.shape = shape,
+        l = (struct load){.shape = draw_shape(r, m->config.n_traces > 0, rng),
                           .base_rps = peak * rng_uniform(rng, 0.05, 0.8),
                           .peak_rps = peak,
                           .start_s = span_s * rng_uniform(rng, 0.0, 0.6),
                           .length_s = fmax(30.0, span_s * rng_log_uniform(rng, 0.05, 1.0))};
     }
-    l.noise_cv = rng_uniform(rng, 0.0, 0.15);
+    l.noise_cv = rng_uniform(rng, 0.0, r->noise_high);
+    l.burst_cv = rng_double(rng) < 0.5 ? 0.0 : rng_log_uniform(rng, 0.02, fmax(0.02, r->burst_high));
     return l;
 }
 
@@ -222,7 +235,7 @@ static void draw_scenario(const struct sim_model *m, struct sim_state *s, struct
         s->start_s = rng_log_uniform(rng, r->start_low_s, r->start_high_s);
         s->busiest = rng_uniform(rng, r->busiest_low, r->busiest_high);
     }
-    out->load = draw_load(m, v, rng);
+    out->load = draw_load(m, v, s->busiest > 1 ? s->busiest : 1, rng);
     out->replicas = draw_replicas(m, v, &out->load, rng);
 }
 

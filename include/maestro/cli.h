@@ -48,6 +48,7 @@ struct cli_verb {
     const char *words;   /* "RUN [DIR...]": the arguments that are no options; "" if none */
     int n_words_least, n_words_most;
     const char *seed_key; /* what --seed sets, "run.seed"; NULL: no --seed */
+    bool has_no_config;   /* --config, --print-config, --check-config and --section.key are unknown to it */
     const struct cli_option *options;
     int n_options;
 };

@@ -27,6 +27,7 @@ struct load {
     double scale; /* LOAD_TRACE: rps per unit of the trace: load_trace sets it so that the window peaks at peak_rps */
     double users; /* > 0: closed; the shape then gives users (base, peak in users), think_s the pause */
     double think_s;
+    double burst_cv; /* relative deviation of single seconds at the peak rate, falling as 1/sqrt(rate); 0: none */
     double noise_cv; /* slow multiplicative noise on the rate beside the Poisson counts; 0: none */
 };
 

@@ -106,7 +106,11 @@ struct profile_random {
     double limit_factor_low, limit_factor_high; /* log-uniform factor on cpu_limit_cores */
     double start_low_s, start_high_s;           /* log-uniform, per episode */
     double busiest_low, busiest_high;           /* uniform, per episode */
-    double peak_low, peak_high;                 /* uniform: peak load over capacity of max replicas, per episode */
+    double peak_low, peak_high; /* uniform: peak load of the busiest pod over its capacity, per episode */
+    double trace_share;         /* episodes whose load is recorded, where there are traces */
+    double abrupt_share;        /* episodes whose load jumps: step, spike, flash crowd, on/off */
+    double noise_high;          /* slow noise on the rate, uniform from 0 */
+    double burst_high;          /* half of the episodes: noise on single seconds, log-uniform from 0.02 */
 };
 
 struct service_profile {
