@@ -44,9 +44,12 @@ static char *origin_slot(const struct config *c, int slot)
 /* The end of a long origin is the part that tells: the file's name and line. */
 static void set_origin(struct config *c, int slot, const char *origin)
 {
-    size_t n = strlen(origin);
-    const char *tail = n < ORIGIN_BYTES ? origin : origin + (n - (ORIGIN_BYTES - 4));
-    snprintf(origin_slot(c, slot), ORIGIN_BYTES, "%s%s", tail == origin ? "" : "...", tail);
+    static const char cut[] = "...";
+    char *out = origin_slot(c, slot);
+    size_t n = strlen(origin), begin = n < ORIGIN_BYTES ? 0 : sizeof cut - 1;
+    memcpy(out, cut, begin);
+    n = n < ORIGIN_BYTES ? n : ORIGIN_BYTES - 1 - begin;
+    memcpy(out + begin, origin + strlen(origin) - n, n + 1);
 }
 
 /* "--a.b" names its key itself; a file's line or a variable needs it said. */
