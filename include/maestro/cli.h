@@ -48,9 +48,9 @@ struct cli_verb {
     const char *words;   /* "RUN [DIR...]": the arguments that are no options; "" if none */
     int n_words_least, n_words_most;
     const char *seed_key; /* what --seed sets, "run.seed"; NULL: no --seed */
-    bool has_no_config;   /* --config, --print-config, --check-config and --section.key are unknown to it */
     const struct cli_option *options;
     int n_options;
+    bool has_no_config; /* --config, --print-config, --check-config and --section.key are unknown to it */
 };
 
 enum cli_decision { CLI_RUN, CLI_SHOW_HELP, CLI_SHOW_VERSION, CLI_PRINT_CONFIG, CLI_CHECK_CONFIG };

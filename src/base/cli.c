@@ -16,14 +16,15 @@
 static const struct cli_option COMMON[] = {
     {"help", 'h', CLI_FLAG, NULL, "Show this help", NULL},
     {"version", 0, CLI_FLAG, NULL, "Show the version", NULL},
+    {"log-format", 0, CLI_TEXT, "FORMAT", "Write log lines as logfmt or json", NULL},
     {"config", 'c', CLI_TEXTS, "FILE", "Read configuration from a YAML file; later files win", NULL},
     {"print-config", 0, CLI_FLAG, NULL, "Print the effective configuration with the origin of every value, and end",
      NULL},
     {"check-config", 0, CLI_FLAG, NULL, "Check the configuration and end", NULL},
-    {"log-format", 0, CLI_TEXT, "FORMAT", "Write log lines as logfmt or json", NULL},
     {"seed", 0, CLI_TEXT, "N", "Seed of everything random", NULL},
 };
 #define N_COMMON ((int)(sizeof COMMON / sizeof *COMMON))
+#define N_PLAIN 3 /* those that a verb without configuration has too */
 
 /* The reading of one command line. */
 struct cursor {
@@ -36,6 +37,8 @@ struct cursor {
 
 static int n_common(const struct cli_verb *verb)
 {
+    if (verb->has_no_config)
+        return N_PLAIN;
     return verb->seed_key ? N_COMMON : N_COMMON - 1; // --seed stands last
 }
 
@@ -135,8 +138,8 @@ static bool take_log_format(struct cli *c, const char *value, struct err *e)
 
 static bool take_common(struct cli *c, const struct cli_option *o, const char *value, struct err *e)
 {
-    static const enum cli_decision flags[] = {CLI_SHOW_HELP, CLI_SHOW_VERSION, CLI_RUN, CLI_PRINT_CONFIG,
-                                              CLI_CHECK_CONFIG};
+    static const enum cli_decision flags[] = {CLI_SHOW_HELP, CLI_SHOW_VERSION, CLI_RUN,
+                                              CLI_RUN,       CLI_PRINT_CONFIG, CLI_CHECK_CONFIG};
     if (strcmp(o->name, "log-format") == 0)
         return take_log_format(c, value, e);
     if (strcmp(o->name, "seed") == 0) {
@@ -179,6 +182,8 @@ static bool take_option(struct cli *cli, struct cursor *c, const struct cli_opti
 
 static bool take_set(struct cli *cli, const struct cursor *c, const char *text)
 {
+    if (c->verb->has_no_config)
+        return err_set(c->e, ERR_USAGE, "--%.80s: unknown option; %s has no configuration", text, c->verb->name);
     if (!strchr(text, '='))
         return err_set(c->e, ERR_USAGE, "--%.80s wants a value: --%.80s=VALUE", text, text);
     if (cli->n_sets >= CLI_SETS)
@@ -292,8 +297,9 @@ static void option_help(const struct cli_option *o, struct buf *out)
 
 void cli_help(const char *program, const struct cli_verb *verb, const struct config *config, struct buf *out)
 {
-    buf_printf(out, "%s %s: %s\n\nusage: %s %s [OPTION...] [--SECTION.KEY=VALUE...]%s%s\n\noptions:\n", program,
-               verb->name, verb->summary, program, verb->name, *verb->words ? " " : "", verb->words);
+    buf_printf(out, "%s %s: %s\n\nusage: %s %s [OPTION...]%s%s%s\n\noptions:\n", program, verb->name, verb->summary,
+               program, verb->name, verb->has_no_config ? "" : " [--SECTION.KEY=VALUE...]", *verb->words ? " " : "",
+               verb->words);
     for (int i = 0; i < verb->n_options + n_common(verb); i++)
         option_help(option_at(verb, i), out);
     if (!config || config->n_sections == 0)

@@ -21,6 +21,7 @@ static const struct cli_option options[] = {
 const struct cli_verb cmd_bench_verb = {
     .name = "bench",
     .summary = "measure trainer, simulator and inference against the machine's ceiling, in one run",
+    .has_no_config = true,
     .words = "",
     .options = options,
     .n_options = (int)(sizeof options / sizeof *options),
@@ -35,6 +36,8 @@ int cmd_bench(int argc, char **argv)
         fprintf(stderr, "maestro bench: %s\n", e.message);
         return cli_exit_status(&e);
     }
+    if (cli.decision == CLI_SHOW_VERSION)
+        return cmd_show_version();
     if (cli.decision == CLI_SHOW_HELP) {
         cli_help("maestro", &cmd_bench_verb, NULL, &out);
         fputs(out.bytes ? out.bytes : "", stdout);

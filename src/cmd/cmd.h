@@ -5,6 +5,9 @@
 
 #include <maestro/cli.h>
 
+/* Prints the program's name and version; the exit status. */
+int cmd_show_version(void);
+
 int cmd_bench(int argc, char **argv);
 extern const struct cli_verb cmd_bench_verb;
 

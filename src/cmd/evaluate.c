@@ -267,6 +267,8 @@ int cmd_evaluate(int argc, char **argv)
     bool help = done && cli.decision == CLI_SHOW_HELP;
     if (help)
         show_help(w);
+    else if (done && cli.decision == CLI_SHOW_VERSION)
+        cmd_show_version();
     else if (done)
         done = run_evaluate(w, &cli, &e);
     if (w) {

@@ -14,6 +14,7 @@
 const struct cli_verb cmd_inspect_verb = {
     .name = "inspect",
     .summary = "show a run folder, policy file, journal or CSV in the terminal",
+    .has_no_config = true,
     .words = "PATH",
     .n_words_least = 1,
     .n_words_most = 1,
@@ -203,10 +204,8 @@ int cmd_inspect(int argc, char **argv)
     struct cli cli;
     struct err e = {0};
     bool done = cli_parse(&cli, &cmd_inspect_verb, argc, argv, &e);
-    if (done && cli.decision == CLI_SHOW_VERSION) {
-        puts("maestro " MAESTRO_VERSION);
-        return CLI_EXIT_DONE;
-    }
+    if (done && cli.decision == CLI_SHOW_VERSION)
+        return cmd_show_version();
     if (done && cli.decision == CLI_SHOW_HELP) {
         CLEANUP_BUF struct buf help = {0};
         cli_help("maestro", &cmd_inspect_verb, NULL, &help);

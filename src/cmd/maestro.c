@@ -2,6 +2,7 @@
 #include "cmd.h"
 #include "settings.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +35,12 @@ static int show_help(FILE *stream)
     return CLI_EXIT_DONE;
 }
 
+int cmd_show_version(void)
+{
+    puts("maestro " MAESTRO_VERSION);
+    return CLI_EXIT_DONE;
+}
+
 /* For the build: the manual's list of settings. */
 static int show_manual_keys(void)
 {
@@ -62,19 +69,27 @@ static int run_verb(int argc, char **argv)
     return entries[found - verbs].run(argc - 2, argv + 2);
 }
 
-int main(int argc, char **argv)
+static int answer(int argc, char **argv)
 {
     if (argc < 2) {
         show_help(stderr);
         return CLI_EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--version") == 0) {
-        puts("maestro " MAESTRO_VERSION);
-        return CLI_EXIT_DONE;
-    }
+    if (strcmp(argv[1], "--version") == 0)
+        return cmd_show_version();
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
         return show_help(stdout);
     if (strcmp(argv[1], "manual-keys") == 0)
         return show_manual_keys();
     return run_verb(argc, argv);
+}
+
+/* What was printed counts only once it is out: a full disk behind standard output is a failure. */
+int main(int argc, char **argv)
+{
+    int status = answer(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "maestro: standard output: cannot write: %s\n", strerror(errno));
+    return CLI_EXIT_FAILED;
 }

@@ -24,6 +24,7 @@ static const struct cli_option options[] = {
 const struct cli_verb cmd_report_verb = {
     .name = "report",
     .summary = "write one HTML page about a run and its evaluation",
+    .has_no_config = true,
     .words = "RUN",
     .n_words_least = 1,
     .n_words_most = 1,
@@ -105,10 +106,8 @@ int cmd_report(int argc, char **argv)
     struct cli cli;
     struct err e = {0};
     bool done = cli_parse(&cli, &cmd_report_verb, argc, argv, &e);
-    if (done && cli.decision == CLI_SHOW_VERSION) {
-        puts("maestro " MAESTRO_VERSION);
-        return CLI_EXIT_DONE;
-    }
+    if (done && cli.decision == CLI_SHOW_VERSION)
+        return cmd_show_version();
     if (done && cli.decision == CLI_SHOW_HELP) {
         CLEANUP_BUF struct buf help = {0};
         cli_help("maestro", &cmd_report_verb, NULL, &help);

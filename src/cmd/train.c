@@ -294,6 +294,13 @@ static bool train_on(struct settings *s, const struct env *env, const char *conf
     return done;
 }
 
+static void print_settings(const struct settings *s)
+{
+    CLEANUP_BUF struct buf text = {0};
+    config_print(&s->config, true, &text);
+    fputs(text.bytes ? text.bytes : "", stdout);
+}
+
 static bool run(struct cli *cli, struct err *e)
 {
     static struct settings s;
@@ -302,7 +309,7 @@ static bool run(struct cli *cli, struct err *e)
     if (!read_settings(&s, cli, &text, e))
         return false;
     if (cli->decision == CLI_PRINT_CONFIG)
-        fputs(text.bytes, stdout);
+        print_settings(&s);
     if (cli->decision != CLI_RUN)
         return true;
     if (!given.resume && file_exists(s.train.out))
@@ -333,6 +340,8 @@ int cmd_train(int argc, char **argv)
         fprintf(stderr, "maestro train: %s\n", e.message);
         return cli_exit_status(&e);
     }
+    if (cli.decision == CLI_SHOW_VERSION)
+        return cmd_show_version();
     if (cli.decision == CLI_SHOW_HELP) {
         show_help();
         return CLI_EXIT_DONE;

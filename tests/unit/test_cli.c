@@ -30,7 +30,7 @@ static void open_fixture(struct fixture *f)
     f->options[2] = (struct cli_option){"jobs", 'j', CLI_INT, "N", "How many at once", &f->w.n_jobs};
     f->options[3] = (struct cli_option){"steps", 0, CLI_LONG, "N", "How far", &f->w.steps};
     f->options[4] = (struct cli_option){"trace", 't', CLI_TEXTS, "FILE", "What to judge on", &f->w.traces};
-    f->verb = (struct cli_verb){"train", "Learn a policy", "RUN [DIR...]", 1, 2, "run.seed", f->options, 5};
+    f->verb = (struct cli_verb){"train", "Learn a policy", "RUN [DIR...]", 1, 2, "run.seed", f->options, 5, false};
 }
 
 static bool parse(struct fixture *f, const char *line)
@@ -127,6 +127,22 @@ START_TEST(wrong_lines_say_what_would_be_right)
     f.verb.seed_key = NULL;
     ck_assert(!parse(&f, "r --seed=1"));
     ck_assert_ptr_nonnull(strstr(f.e.message, "--seed: unknown option"));
+}
+END_TEST
+
+START_TEST(verb_without_configuration_knows_none_of_its_options)
+{
+    static const char *const lines[] = {"run1 --config=a",     "run1 -c a",     "run1 --print-config",
+                                        "run1 --check-config", "run1 --seed=1", "run1 --ppo.x=1"};
+    struct fixture f;
+    open_fixture(&f);
+    f.verb.has_no_config = true;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        ck_assert(!parse(&f, lines[i]));
+        ck_assert_int_eq(f.e.code, ERR_USAGE);
+        ck_assert_ptr_nonnull(strstr(f.e.message, "unknown option"));
+    }
+    ck_assert(parse(&f, "run1 -f --log-format=json"));
 }
 END_TEST
 
@@ -229,5 +245,5 @@ START_TEST(help_and_manual_name_every_option)
 END_TEST
 
 SUITE("cli", every_form_of_an_option, common_options, two_dashes_end_the_options, wrong_lines_say_what_would_be_right,
-      verbs_are_found_or_suggested, options_win_over_variables_over_files, exit_statuses,
-      help_and_manual_name_every_option)
+      verb_without_configuration_knows_none_of_its_options, verbs_are_found_or_suggested,
+      options_win_over_variables_over_files, exit_statuses, help_and_manual_name_every_option)
