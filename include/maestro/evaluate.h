@@ -16,6 +16,12 @@
  *   timeline.csv   the first window of each trace, one row per period and policy (first file of each):
  *                  t_s,policy,trace,fault,window,rps,replicas,ready,starting,terminating,p95_ms,soft_ms,hard_ms,
  *                  over_soft,reward_true,bound_replicas   (bound_replicas: SPEC's demand, the fewest warm pods within soft)
+ *   decision_map.csv what the first trained policy did, over all its decisions in windows without faults, warm-up apart:
+ *                  load_per_capacity,p95_over_soft,action_delta,count   one row per tile of a full grid, named by its middle;
+ *                  load = measured requests/s over what the ready pods carry within soft, p95 = measured one over soft (0
+ *                  while idle), both as the decision saw them and where both were known; the last tile of a row or column
+ *                  takes all beyond; action_delta = mean of replicas added (less than 0: removed) after the guard, empty
+ *                  where count is 0
  *   evaluation.json {"protocol": {...}, "policies": [{"name","kind","files":[...]}], "summary": [{the same as a row of
  *                  summary.csv, each METRIC as [mean, low, high]}], "paired": [{"policy","baseline","trace","metric",
  *                  "mean","low","high","n"}], "tuned": [...]}
@@ -39,6 +45,7 @@
 #include <maestro/reward.h>
 #include <maestro/stats.h>
 #include <maestro/trace.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -118,6 +125,7 @@ struct evaluate_plan {
     bool faults;                                      /* none and then each kind of the list */
     bool no_bounds;                                   /* leave out bounds, demand and what rests on them (undefined) */
     bool timeline;                                    /* keep the first window of each trace */
+    bool decisions;                                   /* keep the map of the first trained policy's decisions */
     void (*progress)(void *arg, int done, int total); /* NULL: none; called one at a time, from any thread */
     void *progress_arg;
 };
@@ -141,6 +149,16 @@ struct evaluate_period {
     bool over_soft;
 };
 
+/* A tile of the decision map. Whole numbers, so that the order in which threads add does not matter. */
+#define EVALUATE_MAP_LOADS 24
+#define EVALUATE_MAP_LOAD_STEP 0.05
+#define EVALUATE_MAP_LATENCIES 20
+#define EVALUATE_MAP_LATENCY_STEP 0.1
+struct evaluate_tile {
+    atomic_long n_decisions;
+    atomic_long delta; /* sum of replicas added */
+};
+
 struct evaluate_result {
     struct evaluate_plan plan;
     int n_faults, n_windows, n_periods; /* n_windows = windows x seeds */
@@ -149,6 +167,7 @@ struct evaluate_result {
     struct evaluate_window *windows;  /* [n_traces][n_windows] */
     struct evaluate_run *runs;        /* [n_entrants][n_traces][n_faults][n_windows] */
     struct evaluate_period *timeline; /* [n_policies][n_traces][n_periods] or NULL */
+    struct evaluate_tile *tiles;      /* [EVALUATE_MAP_LATENCIES][EVALUATE_MAP_LOADS]; NULL: not asked, none trained */
 };
 
 /* Runs everything. ERR_USAGE names what does not fit. The result does not depend on the number of threads. */
@@ -212,7 +231,12 @@ struct evaluate_tuned_note {
     struct evaluate_tuned tuned;
 };
 
-/* summary.csv, windows.csv, timeline.csv (where kept) and evaluation.json into folder, which is made. */
+/* summary.csv's text, and evaluation.json's. */
+MUST_CHECK bool evaluate_csv(const struct evaluate_result *r, struct buf *out, struct err *e);
+MUST_CHECK bool evaluate_json(const struct evaluate_result *r, int baseline, const struct evaluate_tuned_note *notes,
+                              int n_notes, struct buf *out, struct err *e);
+
+/* summary.csv, windows.csv, evaluation.json, and timeline.csv and decision_map.csv where kept, into folder, which is made. */
 MUST_CHECK bool evaluate_write(const struct evaluate_result *r, int baseline, const struct evaluate_tuned_note *notes,
                                int n_notes, const char *folder, struct err *e);
 

@@ -1,6 +1,6 @@
 /* evaluate: the verb that judges policies on recorded loads. In: policies, traces, a service profile, the protocol of
- * section "evaluate". Out: one table on standard output, and the files of an evaluation where a folder is named. Progress
- * goes to standard error. */
+ * section "evaluate". Out: on standard output a table for people, or the same as CSV or JSON; the files of an evaluation
+ * where a folder is named. Progress goes to standard error. */
 #include "cmd.h"
 #include "settings.h"
 
@@ -8,6 +8,7 @@
 #include <maestro/data.h>
 #include <maestro/evaluate.h>
 #include <maestro/registry.h>
+#include <maestro/term.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 
 static struct {
     struct cli_texts policies, traces, tune_on;
-    const char *profile, *tune, *objective, *baseline, *folder;
+    const char *profile, *tune, *objective, *baseline, *folder, *print;
     bool faults;
 } given;
 
@@ -40,7 +41,11 @@ static const struct cli_option options[] = {
     {"objective", 0, CLI_TEXT, "reward|slo", "What is best: most reward, or the cheapest that holds the SLO (default)",
      &given.objective},
     {"baseline", 'b', CLI_TEXT, "NAME", "Compare with this policy, paired; default the first HPA", &given.baseline},
-    {"out", 'o', CLI_TEXT, "DIR", "Write summary.csv, windows.csv, timeline.csv and evaluation.json", &given.folder},
+    {"out", 'o', CLI_TEXT, "DIR", "Write summary.csv, windows.csv, timeline.csv, decision_map.csv and evaluation.json",
+     &given.folder},
+    {"print", 0, CLI_TEXT, "table|csv|json",
+     "What goes to standard output: a table for people (default), summary.csv's or evaluation.json's text",
+     &given.print},
 };
 
 const struct cli_verb cmd_evaluate_verb = {
@@ -72,7 +77,8 @@ struct work {
     int n_policies;
     struct evaluate_tuned_note notes[NOTES];
     int n_notes;
-    double shown_s; /* of the last progress line */
+    const char *doing;         /* named by the progress lines */
+    double started_s, shown_s; /* monotonic; shown: the last progress line */
 };
 
 static bool configure(struct work *w, const struct cli *cli, struct err *e)
@@ -112,6 +118,11 @@ static void finish_loads(struct loads *loads)
         trace_finish(&loads->traces[i]);
 }
 
+static bool prints_table(void)
+{
+    return !given.print || strcmp(given.print, "table") == 0;
+}
+
 static bool check_words(struct err *e)
 {
     if (given.policies.n == 0 && !given.tune)
@@ -122,19 +133,31 @@ static bool check_words(struct err *e)
         return err_set(e, ERR_USAGE, "--tune %s: only hpa can be tuned", given.tune);
     if (given.objective && strcmp(given.objective, "slo") != 0 && strcmp(given.objective, "reward") != 0)
         return err_set(e, ERR_USAGE, "--objective %s: is reward or slo", given.objective);
+    if (given.print && !prints_table() && strcmp(given.print, "csv") != 0 && strcmp(given.print, "json") != 0)
+        return err_set(e, ERR_USAGE, "--print %s: is table, csv or json", given.print);
     if ((given.objective || given.tune_on.n > 0) && !given.tune)
         return err_set(e, ERR_USAGE, "--objective and --tune-on belong to --tune hpa");
     return true;
 }
 
+static const double BAR_EVERY_S = 0.2;
+static const double LINE_EVERY_S = 5;
+
 static void show_progress(void *arg, int done, int total)
 {
     struct work *w = arg;
     double now_s = clock_monotonic_s();
-    if (!isatty(STDERR_FILENO) || (done < total && now_s < w->shown_s + 0.2))
+    bool terminal = isatty(STDERR_FILENO) == 1;
+    if (done == 1)
+        w->started_s = w->shown_s = now_s;
+    if ((done < total || !terminal) && now_s < w->shown_s + (terminal ? BAR_EVERY_S : LINE_EVERY_S))
         return;
     w->shown_s = now_s;
-    fprintf(stderr, "\r%d of %d runs%s", done, total, done == total ? "\r\033[K" : "");
+    if (terminal && done == total)
+        fputs("\r\033[K", stderr);
+    else
+        fprintf(stderr, terminal ? "\r\033[K%s: %d of %d runs, %s left" : "%s: %d of %d runs, %s left\n", w->doing,
+                done, total, term_duration((char[TERM_NUMBER]){0}, (now_s - w->started_s) / done * (total - done)));
 }
 
 static struct evaluate_plan plan_of(struct work *w, const struct loads *loads)
@@ -148,6 +171,7 @@ static struct evaluate_plan plan_of(struct work *w, const struct loads *loads)
                                   .n_policies = w->n_policies,
                                   .faults = given.faults,
                                   .timeline = given.folder != NULL,
+                                  .decisions = given.folder != NULL,
                                   .progress = show_progress,
                                   .progress_arg = w};
 }
@@ -158,9 +182,10 @@ static void note(struct work *w, const char *trace, const struct evaluate_tuned 
     snprintf(n->trace, sizeof n->trace, "%s", trace);
     snprintf(n->objective, sizeof n->objective, "%s", objective);
     n->tuned = *tuned;
-    printf("hpa tuned for %s on %s: target %d %%, window %g s (reward %.4f, over soft %.2f %%, %.2f pod-h%s)\n",
-           objective, trace, tuned->target_percent, tuned->window_s, tuned->reward_true, tuned->violation_time,
-           tuned->replica_hours, tuned->slo_holds ? "" : "; the SLO does not hold");
+    fprintf(prints_table() ? stdout : stderr,
+            "hpa tuned for %s on %s: target %d %%, window %g s (reward %.4f, over soft %.2f %%, %.2f pod-h%s)\n",
+            objective, trace, tuned->target_percent, tuned->window_s, tuned->reward_true, tuned->violation_time,
+            tuned->replica_hours, tuned->slo_holds ? "" : "; the SLO does not hold");
 }
 
 static void tuned_text(char *out, const struct evaluate_tuned *tuned)
@@ -180,6 +205,7 @@ static bool tune(struct work *w, struct err *e)
     struct evaluate_tuned overall;
     if (w->n_policies == POLICIES)
         return err_set(e, ERR_USAGE, "evaluate: at most %d policies", POLICIES);
+    w->doing = "tuning";
     if (!evaluate_tune_hpa(&plan, objective, each, &overall, e))
         return false;
     struct evaluate_policy *p = &w->policies[w->n_policies++];
@@ -208,6 +234,21 @@ static bool find_baseline(const struct work *w, int *out, struct err *e)
     return true;
 }
 
+static bool print(const struct work *w, const struct evaluate_result *result, int baseline, struct err *e)
+{
+    CLEANUP_BUF struct buf text = {0};
+    bool done;
+    if (prints_table())
+        done = evaluate_table(result, baseline, &text, e);
+    else if (strcmp(given.print, "csv") == 0)
+        done = evaluate_csv(result, &text, e);
+    else
+        done = evaluate_json(result, baseline, w->notes, w->n_notes, &text, e);
+    if (done)
+        fputs(text.bytes, stdout);
+    return done;
+}
+
 static bool judge(struct work *w, struct err *e)
 {
     struct evaluate_result result = {0};
@@ -215,15 +256,12 @@ static bool judge(struct work *w, struct err *e)
     if (given.tune && !tune(w, e))
         return false;
     struct evaluate_plan plan = plan_of(w, &w->judged);
-    CLEANUP_BUF struct buf table = {0};
-    bool done = find_baseline(w, &baseline, e) && evaluate_all(&plan, &result, e) &&
-                evaluate_table(&result, baseline, &table, e);
-    if (done)
-        fputs(table.bytes, stdout);
+    w->doing = "judging";
+    bool done = find_baseline(w, &baseline, e) && evaluate_all(&plan, &result, e) && print(w, &result, baseline, e);
     if (done && given.folder)
         done = evaluate_write(&result, baseline, w->notes, w->n_notes, given.folder, e);
     if (done && given.folder)
-        printf("\nwritten to %s\n", given.folder);
+        fprintf(prints_table() ? stdout : stderr, "\nwritten to %s\n", given.folder);
     evaluate_finish(&result);
     return done;
 }

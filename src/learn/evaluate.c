@@ -216,6 +216,15 @@ static const struct evaluate_policy *policy_of(const struct evaluate_result *r, 
     return p;
 }
 
+/* NULL: there is none. */
+static const struct evaluate_policy *first_trained(const struct evaluate_plan *plan)
+{
+    for (int p = 0; p < plan->n_policies; p++)
+        if (strncmp(plan->policies[p].text[0], "ppo:", 4) == 0)
+            return &plan->policies[p];
+    return NULL;
+}
+
 /* Job: one policy on one window. */
 static bool run_one(void *arg, int job, struct err *e)
 {
@@ -233,7 +242,8 @@ static bool run_one(void *arg, int job, struct err *e)
                           .window = &r->windows[at.trace * r->n_windows + at.window],
                           .warm_up_s = r->plan.config->warm_up_s,
                           .n_periods = r->n_periods,
-                          .exact = r->plan.config->cluster == 1};
+                          .exact = r->plan.config->cluster == 1,
+                          .tiles = at.fault == 0 && policy == first_trained(&r->plan) ? r->tiles : NULL};
     bool shown = r->timeline && file == 0 && at.fault == 0 && at.window == 0;
     int row_policy = (int)(policy - r->plan.policies);
     size_t row = (size_t)(row_policy * r->plan.n_traces + at.trace) * (size_t)r->n_periods;
@@ -340,7 +350,9 @@ static bool allocate(struct evaluate_result *r, struct err *e)
     r->windows = calloc(n_windows, sizeof *r->windows);
     r->runs = calloc((size_t)r->n_entrants * n_windows * (size_t)r->n_faults, sizeof *r->runs);
     r->timeline = r->plan.timeline ? calloc(n_rows, sizeof *r->timeline) : NULL;
-    bool done = r->windows && r->runs && (r->timeline || !r->plan.timeline);
+    bool mapped = r->plan.decisions && first_trained(&r->plan);
+    r->tiles = mapped ? calloc((size_t)EVALUATE_MAP_LATENCIES * EVALUATE_MAP_LOADS, sizeof *r->tiles) : NULL;
+    bool done = r->windows && r->runs && (r->timeline || !r->plan.timeline) && (r->tiles || !mapped);
     for (size_t i = 0; done && i < n_windows; i++)
         done = (r->windows[i].demand = calloc((size_t)r->n_periods, sizeof(double))) != NULL;
     return done || err_set(e, ERR_IO, "evaluate: out of memory");
@@ -398,7 +410,9 @@ void evaluate_finish(struct evaluate_result *r)
     free(r->windows);
     free(r->runs);
     free(r->timeline);
+    free(r->tiles);
     r->windows = NULL;
     r->runs = NULL;
     r->timeline = NULL;
+    r->tiles = NULL;
 }

@@ -169,7 +169,7 @@ static bool put_paired(const struct evaluate_result *r, int policy, int baseline
         char text[80];
         snprintf(text, sizeof text, "%+.*f [%+.*f, %+.*f]", decimals, i.mean, decimals, i.low, decimals, i.high);
         buf_text(out, " ");
-        put_padded(out, text, 27);
+        put_padded(out, text, 25);
     }
     buf_printf(out, "  %s\n", trace < 0 ? "all" : r->plan.traces[trace].name);
     return true;
@@ -179,9 +179,9 @@ static bool put_all_paired(const struct evaluate_result *r, int baseline, struct
 {
     buf_printf(out, "\nless %s, paired, mean and 95 %% interval\n", evaluate_policy_name(r, baseline));
     put_name(out, "policy", name_width(r));
-    put_padded(out, "reward", 28);
-    put_padded(out, "pod-hours", 28);
-    put_padded(out, "over soft, points", 28);
+    put_padded(out, "reward", 26);
+    put_padded(out, "pod-hours", 26);
+    put_padded(out, "over soft, points", 26);
     buf_text(out, "  trace\n");
     for (int p = 0; p < r->plan.n_policies; p++)
         for (int t = r->plan.n_traces > 1 ? -1 : 0; p != baseline && t < r->plan.n_traces; t++)

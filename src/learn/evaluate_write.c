@@ -1,5 +1,5 @@
-/* evaluate_write: the files of an evaluation. In: its result. Out: summary.csv, windows.csv, timeline.csv and
- * evaluation.json as evaluate.h describes them, each whole or not at all. */
+/* evaluate_write: the files of an evaluation. In: its result. Out: summary.csv, windows.csv, timeline.csv,
+ * decision_map.csv and evaluation.json as evaluate.h describes them, each whole or not at all. */
 #include <maestro/evaluate.h>
 
 #include <maestro/csv.h>
@@ -46,7 +46,7 @@ static bool summary_row(const struct evaluate_result *r, int policy, int trace, 
     return true;
 }
 
-static bool summary(const struct evaluate_result *r, struct buf *out, struct err *e)
+bool evaluate_csv(const struct evaluate_result *r, struct buf *out, struct err *e)
 {
     buf_text(out, "policy,kind,trace,fault,files,windows,slo_holds,cost_score");
     for (int m = 0; m < METRIC_COUNT; m++)
@@ -58,7 +58,7 @@ static bool summary(const struct evaluate_result *r, struct buf *out, struct err
                 for (int f = 0; f < r->n_faults; f++)
                     if (!summary_row(r, p, t, f, out, e))
                         return false;
-    return true;
+    return buf_ok(out, e);
 }
 
 struct windows_place {
@@ -120,6 +120,19 @@ static void timeline(const struct evaluate_result *r, struct buf *out)
         for (int p = 0; p < r->plan.n_policies; p++)
             for (int i = 0; i < r->n_periods; i++)
                 timeline_row(r, p, t, i, out);
+}
+
+static void decision_map(const struct evaluate_result *r, struct buf *out)
+{
+    buf_text(out, "load_per_capacity,p95_over_soft,action_delta,count\n");
+    for (int i = 0; i < EVALUATE_MAP_LATENCIES * EVALUATE_MAP_LOADS; i++) {
+        long n = atomic_load(&r->tiles[i].n_decisions);
+        double load = (i % EVALUATE_MAP_LOADS + 0.5) * EVALUATE_MAP_LOAD_STEP;
+        double latency = (i / EVALUATE_MAP_LOADS + 0.5) * EVALUATE_MAP_LATENCY_STEP;
+        buf_printf(out, "%.6g,%.6g", load, latency);
+        put_number(out, n > 0 ? (double)atomic_load(&r->tiles[i].delta) / (double)n : (double)NAN);
+        buf_printf(out, ",%ld\n", n);
+    }
 }
 
 static void put_pair(struct json_writer *w, const char *key, double value)
@@ -290,20 +303,10 @@ static bool write_text(const char *folder, const char *name, struct buf *text, s
     return done;
 }
 
-bool evaluate_write(const struct evaluate_result *r, int baseline, const struct evaluate_tuned_note *notes, int n_notes,
-                    const char *folder, struct err *e)
+bool evaluate_json(const struct evaluate_result *r, int baseline, const struct evaluate_tuned_note *notes, int n_notes,
+                   struct buf *out, struct err *e)
 {
-    CLEANUP_BUF struct buf text = {0};
-    struct json_writer w = {.out = &text};
-    if (!file_make_folder(folder, e) || !summary(r, &text, e) || !write_text(folder, "summary.csv", &text, e))
-        return false;
-    windows(r, &text);
-    if (!write_text(folder, "windows.csv", &text, e))
-        return false;
-    if (r->timeline)
-        timeline(r, &text);
-    if (r->timeline && !write_text(folder, "timeline.csv", &text, e))
-        return false;
+    struct json_writer w = {.out = out};
     json_begin_object(&w);
     json_protocol(r, &w);
     json_policies(r, &w);
@@ -311,6 +314,28 @@ bool evaluate_write(const struct evaluate_result *r, int baseline, const struct 
         return false;
     json_tuned(notes, n_notes, &w);
     json_end_object(&w);
-    buf_text(&text, "\n");
-    return json_write_end(&w, e) && write_text(folder, "evaluation.json", &text, e);
+    buf_text(out, "\n");
+    return json_write_end(&w, e) && buf_ok(out, e);
+}
+
+/* One of the files that are kept only where the plan asks. */
+static bool write_kept(const struct evaluate_result *r, bool kept, const char *name,
+                       void (*put)(const struct evaluate_result *r, struct buf *out), const char *folder, struct err *e)
+{
+    CLEANUP_BUF struct buf text = {0};
+    if (!kept)
+        return true;
+    put(r, &text);
+    return write_text(folder, name, &text, e);
+}
+
+bool evaluate_write(const struct evaluate_result *r, int baseline, const struct evaluate_tuned_note *notes, int n_notes,
+                    const char *folder, struct err *e)
+{
+    CLEANUP_BUF struct buf text = {0};
+    return file_make_folder(folder, e) && evaluate_csv(r, &text, e) && write_text(folder, "summary.csv", &text, e) &&
+           write_kept(r, true, "windows.csv", windows, folder, e) &&
+           write_kept(r, r->timeline != NULL, "timeline.csv", timeline, folder, e) &&
+           write_kept(r, r->tiles != NULL, "decision_map.csv", decision_map, folder, e) &&
+           evaluate_json(r, baseline, notes, n_notes, &text, e) && write_text(folder, "evaluation.json", &text, e);
 }

@@ -1,5 +1,6 @@
 /* trial: one policy runs one window of load through the one control loop, and is judged on the common grid. In: a policy's
- * text, a scenario, rules. Out: metrics, and rows for the timeline. Owns the simulator state of the run. */
+ * text, a scenario, rules. Out: metrics, rows for the timeline, tiles of the decision map. Owns the simulator state of the
+ * run. */
 #include "trial.h"
 
 #include <maestro/exact.h>
@@ -76,13 +77,40 @@ static bool ticks_of(const struct world *w, const struct trial *t, int *out, str
     return true;
 }
 
-static bool tick(struct world *w, struct judge *judge, bool judged, struct err *e)
+/* Tile of a value along one side of the map; the last takes all beyond. */
+static int tile_at(double value, double step, int n)
+{
+    double at = floor(value / step);
+    return at >= n ? n - 1 : at > 0 ? (int)at : 0;
+}
+
+/* Adds a decision to the map, where the policy knew load and latency and pods were ready. */
+static void map_decision(const struct trial *t, const struct journal_record *r)
+{
+    const struct reading *rps = &r->sample.signals[SIGNAL_RPS];
+    const struct reading *p95 = &r->sample.signals[SIGNAL_P95];
+    double soft_ms = t->rules->target.latency_soft_ms;
+    bool latency_known = p95->validity == VALIDITY_VALID || p95->validity == VALIDITY_ABSENT;
+    if (rps->validity != VALIDITY_VALID || !latency_known || r->sample.ready < 1 || soft_ms <= 0.0)
+        return;
+    double load = rps->value / (r->sample.ready * sim_capacity_rps(t->model, 0));
+    double latency = p95->validity == VALIDITY_VALID ? p95->value / soft_ms : 0.0;
+    int row = tile_at(latency, EVALUATE_MAP_LATENCY_STEP, EVALUATE_MAP_LATENCIES);
+    int column = tile_at(load, EVALUATE_MAP_LOAD_STEP, EVALUATE_MAP_LOADS);
+    struct evaluate_tile *tile = &t->tiles[row * EVALUATE_MAP_LOADS + column];
+    atomic_fetch_add(&tile->n_decisions, 1);
+    atomic_fetch_add(&tile->delta, r->written ? r->guard.replicas - r->guard.from : 0);
+}
+
+static bool tick(struct world *w, const struct trial *t, struct judge *judge, bool judged, struct err *e)
 {
     struct control_loop loop = {&w->control, &w->loop_state, &w->sim->cluster, w->policy, NULL};
     if (!control_tick(&loop, &w->record, e))
         return false;
     if (judged && w->record.written)
         judge_change(judge, w->record.guard.from, w->record.guard.replicas);
+    if (judged && t->tiles)
+        map_decision(t, &w->record);
     return true;
 }
 
@@ -100,7 +128,7 @@ static bool run(struct world *w, const struct trial *t, struct judge *judge, str
     policy_reset(w->policy, t->window->seed, &first);
     for (int i = 0; i < n_warm + t->n_periods; i++) {
         bool judged = i >= n_warm;
-        if (i % every == 0 && !tick(w, judge, judged, e))
+        if (i % every == 0 && !tick(w, t, judge, judged, e))
             return false;
         if (!cluster_advance(cluster, t->rules->period_s, e))
             return false;

@@ -18,6 +18,7 @@ struct trial {
     double warm_up_s;
     int n_periods;
     bool exact;
+    struct evaluate_tile *tiles; /* decisions are added to it; NULL: not wanted */
 };
 
 /* rows: [n_periods] filled, or NULL. */

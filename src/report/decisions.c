@@ -1,26 +1,34 @@
 /* decisions: the section that maps what a policy does over load and latency. In: decision_map.csv
- * (load_per_capacity,p95_over_soft,action_delta), a full grid. Out: one figure of coloured tiles. */
+ * (load_per_capacity,p95_over_soft,action_delta,count; without count every tile counts as one decision). Out: one figure of
+ * coloured tiles, cut to where there were decisions. */
 #include <maestro/chart.h>
 #include <maestro/csv.h>
 #include <maestro/file.h>
 
 #include "sections.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define CLASSES 6
 
-static const char *const CLASS_NAMES[CLASSES] = {"2 or more fewer", "1 fewer",  "keep",
-                                                 "1 more",          "2-3 more", "4 or more more"};
+static const char *const CLASS_NAMES[CLASSES] = {"removes, -0.5 and below", "tends to remove",
+                                                 "keeps, -0.1 to 0.1",      "tends to add",
+                                                 "adds, 0.5 to 2",          "adds 2 and more"};
 
+/* Of the mean number of replicas added by a decision. */
 static int class_of(double delta)
 {
-    if (delta < 0)
-        return delta <= -2 ? 0 : 1;
-    if (delta < 1)
-        return 2;
-    return delta < 2 ? 3 : delta < 4 ? 4 : 5;
+    static const double limits[CLASSES - 1] = {-0.5, -0.1, 0.1, 0.5, 2};
+    if (delta <= limits[0])
+        return 0;
+    if (delta < limits[1])
+        return 1;
+    int i = 2;
+    while (i < CLASSES - 1 && (i == 2 ? delta > limits[i] : delta >= limits[i]))
+        i++;
+    return i;
 }
 
 /* Points of one class: [n] each, in the block of their map. */
@@ -29,69 +37,104 @@ struct tiles {
     size_t n;
 };
 
-/* Different values of a column; a grid has few. */
-static int count_distinct(const struct csv *map, int column)
+enum { LOAD, LATENCY, DELTA, COUNT, COLUMNS };
+
+static double count_of(const struct csv *map, size_t row, const int columns[COLUMNS])
+{
+    return columns[COUNT] < 0 ? 1 : csv_value(map, row, columns[COUNT]);
+}
+
+/* Different values of a column between the least and the greatest at which there were decisions; a grid has few. */
+static int count_distinct(const struct csv *map, const int columns[COLUMNS], int column)
 {
     double seen[256];
+    double least = (double)INFINITY;
+    double greatest = -(double)INFINITY;
     int n = 0;
+    for (size_t row = 0; row < map->n_rows; row++) {
+        if (!(count_of(map, row, columns) > 0))
+            continue;
+        least = fmin(least, csv_value(map, row, column));
+        greatest = fmax(greatest, csv_value(map, row, column));
+    }
     for (size_t row = 0; row < map->n_rows; row++) {
         double value = csv_value(map, row, column);
         int i = 0;
         while (i < n && (value < seen[i] || value > seen[i]))
             i++;
-        if (i == n && n < 256)
+        if (i == n && n < 256 && value >= least && value <= greatest)
             seen[n++] = value;
     }
     return n;
 }
 
-static bool map_figure(struct page *p, const struct csv *map, const int columns[3], struct err *e)
+static void sort_tiles(const struct csv *map, const int columns[COLUMNS], struct tiles tiles[CLASSES])
 {
-    size_t n = map->n_rows;
-    double *block = calloc(n > 0 ? 2 * CLASSES * n : 1, sizeof *block);
-    if (!block)
-        return err_set(e, ERR_IO, "no memory for %zu tiles", n);
-    struct tiles tiles[CLASSES] = {0};
-    struct chart_series series[CLASSES];
-    for (int i = 0; i < CLASSES; i++)
-        tiles[i] = (struct tiles){.x = block + (size_t)(2 * i) * n, .y = block + (size_t)(2 * i + 1) * n};
-    for (size_t row = 0; row < n; row++) {
-        struct tiles *t = &tiles[class_of(csv_value(map, row, columns[2]))];
-        t->x[t->n] = csv_value(map, row, columns[0]);
-        t->y[t->n++] = csv_value(map, row, columns[1]);
+    for (size_t row = 0; row < map->n_rows; row++) {
+        if (!(count_of(map, row, columns) > 0))
+            continue;
+        struct tiles *t = &tiles[class_of(csv_value(map, row, columns[DELTA]))];
+        t->x[t->n] = csv_value(map, row, columns[LOAD]);
+        t->y[t->n++] = csv_value(map, row, columns[LATENCY]);
     }
+}
+
+static bool tiles_figure(struct page *p, const struct csv *map, const int columns[COLUMNS],
+                         const struct tiles tiles[CLASSES], struct err *e)
+{
+    struct chart_series series[CLASSES];
     int n_series = 0;
     for (int i = 0; i < CLASSES; i++) {
         if (tiles[i].n > 0)
             series[n_series++] = (struct chart_series){
                 .name = CLASS_NAMES[i], .colour = CHART_DOWN_2 + i, .x = tiles[i].x, .y = tiles[i].y, .n = tiles[i].n};
     }
-    struct chart chart = {.kind = CHART_MAP,
-                          .title = "What the policy does, replicas added or removed",
-                          .note =
-                              "Signals at rest at each point; a load of 1 is what the ready pods can carry within the "
-                              "soft limit.",
-                          .x_title = "load over capacity",
-                          .y_title = "p95 over soft limit",
-                          .grid = {count_distinct(map, columns[0]), count_distinct(map, columns[1])},
-                          .series = series,
-                          .n_series = n_series};
-    bool done = chart_write(p, &chart, e);
+    struct chart chart = {
+        .kind = CHART_MAP,
+        .title = "Replicas added by a decision, in the mean",
+        .x_title = "load of a ready pod (1: the most it carries within the soft limit)",
+        .y_title = "p95 over soft limit",
+        .grid = {count_distinct(map, columns, columns[LOAD]), count_distinct(map, columns, columns[LATENCY])},
+        .series = series,
+        .n_series = n_series};
+    return chart_write(p, &chart, e);
+}
+
+static bool map_figure(struct page *p, const struct csv *map, const int columns[COLUMNS], struct err *e)
+{
+    size_t n = map->n_rows;
+    double total = 0;
+    double *block = calloc(n > 0 ? 2 * CLASSES * n : 1, sizeof *block);
+    if (!block)
+        return err_set(e, ERR_IO, "no memory for %zu tiles", n);
+    struct tiles tiles[CLASSES] = {0};
+    for (int i = 0; i < CLASSES; i++)
+        tiles[i] = (struct tiles){.x = block + (size_t)(2 * i) * n, .y = block + (size_t)(2 * i + 1) * n};
+    for (size_t row = 0; row < n; row++)
+        total += count_of(map, row, columns);
+    sort_tiles(map, columns, tiles);
+    page_paragraph(p,
+                   "Where the policy was in its %.0f decisions of the judged windows, and what it did there. To the "
+                   "right the ready pods carry more, upward requests wait longer; above 1 the soft limit is broken. A "
+                   "tile is the mean over its decisions, which also depend on what the tile does not show: the trend "
+                   "and the bursts of the load, and pods that are still starting. No tile: it never was there.",
+                   total);
+    bool done = tiles_figure(p, map, columns, tiles, e);
     free(block);
     return done;
 }
 
 static bool show_map(struct page *p, const char *path, struct err *e)
 {
-    static const char *const names[3] = {"load_per_capacity", "p95_over_soft", "action_delta"};
+    static const char *const names[COLUMNS] = {"load_per_capacity", "p95_over_soft", "action_delta", "count"};
     struct csv map = {0};
     if (!csv_read(path, CSV_NUMERIC, &map, e))
         return false;
-    int columns[3];
+    int columns[COLUMNS];
     bool done = true;
-    for (int i = 0; done && i < 3; i++) {
+    for (int i = 0; done && i < COLUMNS; i++) {
         columns[i] = csv_column(&map, names[i]);
-        if (columns[i] < 0)
+        if (columns[i] < 0 && i != COUNT)
             done = err_set(e, ERR_FORMAT, "%s: column '%s' is missing", path, names[i]);
     }
     done = done && map_figure(p, &map, columns, e);
