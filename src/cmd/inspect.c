@@ -55,7 +55,7 @@ static size_t column_course(const struct csv *table, int column, double bins[COU
         for (size_t row = i * table->n_rows / n; row < (i + 1) * table->n_rows / n; row++) {
             double value = csv_value(table, row, column);
             sum += isfinite(value) ? value : 0;
-            count += isfinite(value);
+            count += isfinite(value) ? 1 : 0;
         }
         bins[i] = count > 0 ? sum / (double)count : (double)NAN;
     }

@@ -11,7 +11,7 @@ static int sign(double x)
 
 struct elasticity elasticity_of(const double *supply, const double *demand, int n, double period_s)
 {
-    struct elasticity out = {NAN, NAN, NAN, NAN, NAN, NAN};
+    struct elasticity out = {(double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN};
     if (n < 1)
         return out;
     double under = 0.0, over = 0.0;

@@ -20,7 +20,7 @@ double stats_mean(const double *x, int n)
 double stats_sd(const double *x, int n)
 {
     if (n < 2)
-        return NAN;
+        return (double)NAN;
     double mean = stats_mean(x, n);
     double squares = 0.0;
     for (int i = 0; i < n; i++)
@@ -51,7 +51,7 @@ static double sorted_quantile(const double *x, int n, double q)
 double stats_quantile(double *x, int n, double q)
 {
     if (n < 1)
-        return NAN;
+        return (double)NAN;
     sort(x, n);
     return sorted_quantile(x, n, q);
 }
@@ -59,7 +59,7 @@ double stats_quantile(double *x, int n, double q)
 double stats_iqm(double *x, int n)
 {
     if (n < 1)
-        return NAN;
+        return (double)NAN;
     sort(x, n);
     double low = n * 0.25;
     double high = n * 0.75;
@@ -118,7 +118,7 @@ static double t_tail(double t, double df)
 double stats_t_quantile(double p, double df)
 {
     if (!(df > 0.0) || !(p > 0.0) || !(p < 1.0))
-        return NAN;
+        return (double)NAN;
     if (p < 0.5)
         return -stats_t_quantile(1.0 - p, df);
     double low = 0.0;
@@ -144,7 +144,7 @@ static struct stats_interval interval(double mean, double variance, double df, d
 struct stats_interval stats_t_interval(const double *x, int n, double confidence)
 {
     if (n < 1)
-        return (struct stats_interval){NAN, NAN, NAN, 0};
+        return (struct stats_interval){(double)NAN, (double)NAN, (double)NAN, 0};
     double sd = stats_sd(x, n);
     return interval(stats_mean(x, n), sd * sd / n, n - 1, confidence, n);
 }
@@ -152,7 +152,7 @@ struct stats_interval stats_t_interval(const double *x, int n, double confidence
 struct stats_interval stats_paired(const double *a, const double *b, int n, double confidence)
 {
     if (n < 1)
-        return (struct stats_interval){NAN, NAN, NAN, 0};
+        return (struct stats_interval){(double)NAN, (double)NAN, (double)NAN, 0};
     double mean = stats_mean(a, n) - stats_mean(b, n);
     double squares = 0.0;
     for (int i = 0; i < n; i++)
@@ -245,7 +245,7 @@ struct stats_interval stats_crossed(const double *x, int n_files, int n_strata, 
         squared_over_df += part * part / (m.n - 1);
     }
     if (strata.n == 0)
-        return (struct stats_interval){NAN, NAN, NAN, 0};
+        return (struct stats_interval){(double)NAN, (double)NAN, (double)NAN, 0};
     double weight = 1.0 / strata.n;
     variance *= weight * weight;
     squared_over_df *= weight * weight * weight * weight;

@@ -143,7 +143,7 @@ START_TEST(no_policy_beats_the_bound)
 {
     static const char *const profiles[] = {"web-api", "jvm-slow-start", "llm-slow", "target-app", "web-api"};
     struct evaluate_policy *policies = calloc(POLICIES, sizeof *policies);
-    struct tally tally = {0, 0, INFINITY, INFINITY};
+    struct tally tally = {0, 0, (double)INFINITY, (double)INFINITY};
     char file[64];
     snprintf(file, sizeof file, "/tmp/test_oracle_%d.safetensors", (int)getpid());
     make_policy_file(file, 5);
@@ -202,7 +202,7 @@ START_TEST(the_bound_is_near_on_a_constant_load)
     struct evaluate_plan plan = {&config, &profile, &reward, &trace, 1, policies, n, false, false, false, NULL, NULL};
     struct evaluate_result r;
     ck_assert(evaluate_all(&plan, &r, NULL));
-    double regret = INFINITY, cost = INFINITY;
+    double regret = (double)INFINITY, cost = (double)INFINITY;
     for (int p = 0; p < n; p++) {
         const struct evaluate_run *run = evaluate_run_at(&r, p, 0, 0, 0, 0);
         regret = fmin(regret, run->metric[METRIC_REGRET_REWARD]);

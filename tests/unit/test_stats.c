@@ -12,9 +12,17 @@ START_TEST(t_quantiles)
 {
     static const struct {
         double p, df, t;
-    } rows[] = {{0.975, 1, 12.7062}, {0.975, 2, 4.3027},   {0.975, 4, 2.7764},       {0.975, 19, 2.0930},
-                {0.975, 99, 1.9842}, {0.95, 5, 2.0150},    {0.995, 10, 3.1693},      {0.75, 3, 0.7649},
-                {0.5, 7, 0.0},       {0.025, 19, -2.0930}, {0.975, INFINITY, 1.9600}};
+    } rows[] = {{0.975, 1, 12.7062},
+                {0.975, 2, 4.3027},
+                {0.975, 4, 2.7764},
+                {0.975, 19, 2.0930},
+                {0.975, 99, 1.9842},
+                {0.95, 5, 2.0150},
+                {0.995, 10, 3.1693},
+                {0.75, 3, 0.7649},
+                {0.5, 7, 0.0},
+                {0.025, 19, -2.0930},
+                {0.975, (double)INFINITY, 1.9600}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         NEAR(stats_t_quantile(rows[i].p, rows[i].df), rows[i].t, 5.1e-5); // half of the table's last digit
     ck_assert(isnan(stats_t_quantile(0.975, 0.0)));
@@ -108,7 +116,7 @@ START_TEST(crossed)
     struct stats_interval s = stats_crossed(strata, 1, 2, 2, 0.95);
     NEAR(s.mean, 7.0, 1e-12);
     NEAR(s.high - s.mean, stats_t_quantile(0.975, 2) * sqrt(0.5), 1e-9);
-    const double gap[] = {3, NAN, 5, 4, 8};
+    const double gap[] = {3, (double)NAN, 5, 4, 8};
     NEAR(stats_crossed(gap, 1, 1, 5, 0.95).low, t.low, 1e-9);
 }
 END_TEST
