@@ -8,6 +8,7 @@
 #include <maestro/json_write.h>
 #include <maestro/policyfile.h>
 #include <maestro/term.h>
+#include <maestro/yaml.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -204,6 +205,22 @@ static void name_folder(struct settings *s)
         snprintf(s->train.out, sizeof s->train.out, "runs/%.200s-%lld", slash ? slash + 1 : preset, s->train.seed);
 }
 
+/* A checkpoint that came from elsewhere would go on under another run's rows: the folder's own settings tell. */
+static bool check_folder(const char *folder, const struct settings *checkpointed, struct err *e)
+{
+    static struct settings written;
+    CLEANUP_BUF struct buf text = {0}, difference = {0};
+    char path[CONFIG_TEXT + 16];
+    snprintf(path, sizeof path, "%s/config.yaml", folder);
+    if (!file_read(path, YAML_BYTES_LIMIT, &text, e) || !settings_parse(&written, path, text.bytes, text.len, e))
+        return false;
+    config_difference(&written.config, &checkpointed->config, "", &difference);
+    settings_finish(&written);
+    if (difference.len)
+        return err_set(e, ERR_FORMAT, "%s: the checkpoint beside it was made with another %s", path, difference.bytes);
+    return true;
+}
+
 /* The run's own settings; what the command line says may only repeat them. */
 static bool read_resumed(struct settings *s, const struct cli *cli, struct buf *text, struct err *e)
 {
@@ -212,7 +229,7 @@ static bool read_resumed(struct settings *s, const struct cli *cli, struct buf *
     if (given.preset)
         return err_set(e, ERR_USAGE, "--resume: the run has its settings; --preset cannot be given with it");
     if (!train_resume_text(given.resume, text, e) ||
-        !settings_parse(&before, given.resume, text->bytes, text->len, e) ||
+        !settings_parse(&before, given.resume, text->bytes, text->len, e) || !check_folder(given.resume, &before, e) ||
         !settings_parse(s, given.resume, text->bytes, text->len, e) ||
         !cli_configure(cli, &cmd_train_verb, &s->config, e))
         return false;

@@ -75,7 +75,8 @@ bool train_checkpoint_read(const char *folder, char *title, struct buf *bytes, s
     if (!file_exists(folder))
         return err_set(e, ERR_USAGE, "%s: there is no such run to resume", folder);
     if (!file_exists(title))
-        return err_set(e, ERR_USAGE, "%s: the run was stopped before its first checkpoint; start it again", folder);
+        return err_set(e, ERR_USAGE, "%s: the run was stopped before its first checkpoint; remove it and start again",
+                       folder);
     if (!file_read(title, CHECKPOINT_LIMIT, bytes, e) || !checkpoint_parse(c, title, bytes->bytes, bytes->len, e))
         return false;
     const struct checkpoint_part *version = checkpoint_find(c, "version");
