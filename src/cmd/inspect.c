@@ -184,6 +184,8 @@ static bool show_file(const char *path, struct buf *out, struct err *e)
     // A safetensors file opens with the length of its JSON, which begins with a brace.
     if (n > 8 && first[8] == '{' && memchr(first, '\0', 8))
         return inspect_safetensors(path, out, e);
+    if (memchr(first, '\0', n))
+        return err_set(e, ERR_FORMAT, "%s: is neither a policy file nor a journal nor a CSV", path);
     return show_csv(path, out, e);
 }
 
