@@ -199,7 +199,13 @@ START_TEST(the_bound_is_near_on_a_constant_load)
     ck_assert(profile_load("web-api", &profile, NULL));
     struct evaluate_config config = protocol(1);
     config.peak = 0.6;
-    struct evaluate_plan plan = {&config, &profile, &reward, &trace, 1, policies, n, false, false, false, NULL, NULL};
+    const struct evaluate_plan plan = {.config = &config,
+                                       .profile = &profile,
+                                       .reward = &reward,
+                                       .traces = &trace,
+                                       .n_traces = 1,
+                                       .policies = policies,
+                                       .n_policies = n};
     struct evaluate_result r;
     ck_assert(evaluate_all(&plan, &r, NULL));
     double regret = (double)INFINITY, cost = (double)INFINITY;
