@@ -36,7 +36,7 @@ const int n_microservice_config_keys = sizeof microservice_config_keys / sizeof 
 /* Of the warm-up, before the first look: a rate window of 60 s and one scrape. */
 static const double FIRST_LOOK_S = 90;
 /* Share of episodes whose warm-up is run at a replica count that fits the load. */
-static const double FITTED_STARTS = 0.75;
+static const double FITTED_STARTS = 0.95;
 static const double FITTED_UTILISATION = 0.6;
 
 struct microservice_model {

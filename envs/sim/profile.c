@@ -103,11 +103,11 @@ static const struct config_key RANDOM_KEYS[] = {
     {"busiest_low", CONFIG_DOUBLE, RANDOM(busiest_low), "1.1", 1, 2, "ratio", NULL, "balance_busiest of an episode, uniform, from."},
     {"busiest_high", CONFIG_DOUBLE, RANDOM(busiest_high), "1.6", 1, 2, "ratio", NULL, "balance_busiest of an episode, uniform, to."},
     {"peak_low", CONFIG_DOUBLE, RANDOM(peak_low), "0.15", 0, 2, "ratio", NULL, "Peak load of the busiest pod over its capacity at max replicas, uniform, from."},
-    {"peak_high", CONFIG_DOUBLE, RANDOM(peak_high), "1", 0, 2, "ratio", NULL, "Peak load of the busiest pod over its capacity at max replicas, uniform, to."},
+    {"peak_high", CONFIG_DOUBLE, RANDOM(peak_high), "0.85", 0, 2, "ratio", NULL, "Peak load of the busiest pod over its capacity at max replicas, uniform, to."},
     {"trace_share", CONFIG_DOUBLE, RANDOM(trace_share), "0.6", 0, 1, "ratio", NULL, "Episodes whose load is recorded, where there are traces."},
-    {"abrupt_share", CONFIG_DOUBLE, RANDOM(abrupt_share), "0.1", 0, 1, "ratio", NULL, "Episodes whose generated load jumps: step, spike, flash crowd, on/off."},
-    {"noise_high", CONFIG_DOUBLE, RANDOM(noise_high), "0.15", 0, 1, "ratio", NULL, "Slow noise on the rate, uniform from 0 to."},
-    {"burst_high", CONFIG_DOUBLE, RANDOM(burst_high), "0.3", 0, 2, "ratio", NULL, "Half of the episodes: noise on single seconds, log-uniform from 0.02 to."},
+    {"abrupt_share", CONFIG_DOUBLE, RANDOM(abrupt_share), "0.04", 0, 1, "ratio", NULL, "Episodes whose generated load jumps: step, spike, flash crowd, on/off."},
+    {"noise_high", CONFIG_DOUBLE, RANDOM(noise_high), "0.2", 0, 1, "ratio", NULL, "Slow noise on the rate, uniform from 0 to."},
+    {"burst_high", CONFIG_DOUBLE, RANDOM(burst_high), "0.35", 0, 2, "ratio", NULL, "Half of the episodes: noise on single seconds, uniform from 0 to."},
 };
 // clang-format on
 

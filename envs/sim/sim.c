@@ -212,7 +212,7 @@ static struct load draw_load(const struct sim_model *m, const struct service *v,
                           .length_s = fmax(30.0, span_s * rng_log_uniform(rng, 0.05, 1.0))};
     }
     l.noise_cv = rng_uniform(rng, 0.0, r->noise_high);
-    l.burst_cv = rng_double(rng) < 0.5 ? 0.0 : rng_log_uniform(rng, 0.02, fmax(0.02, r->burst_high));
+    l.burst_cv = rng_double(rng) < 0.5 ? 0.0 : rng_uniform(rng, 0.0, r->burst_high);
     return l;
 }
 

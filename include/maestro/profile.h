@@ -110,7 +110,7 @@ struct profile_random {
     double trace_share;         /* episodes whose load is recorded, where there are traces */
     double abrupt_share;        /* episodes whose load jumps: step, spike, flash crowd, on/off */
     double noise_high;          /* slow noise on the rate, uniform from 0 */
-    double burst_high;          /* half of the episodes: noise on single seconds, log-uniform from 0.02 */
+    double burst_high;          /* half of the episodes: noise on single seconds, uniform from 0 */
 };
 
 struct service_profile {
