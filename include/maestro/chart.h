@@ -17,20 +17,23 @@ enum chart_kind {
 enum chart_colour {
     CHART_POLICY_COLOURS = 8, /* 0 to 7 */
     CHART_MUTED = 8,
-    CHART_LIMIT = 9,
+    CHART_HARD = 9,
     CHART_DOWN_2 = 10, /* scale down by two or more, by one, keep, up by one, by two, by more */
     CHART_DOWN_1,
     CHART_KEEP,
     CHART_UP_1,
     CHART_UP_2,
     CHART_UP_4,
+    CHART_SOFT,
+    CHART_BOUND,
 };
 
 struct chart_series {
     const char *name;
     int colour;
-    const double *x; /* [n] increasing for lines */
-    const double *y; /* [n] */
+    const double *x;     /* [n] increasing for lines */
+    const double *y;     /* [n] */
+    const double *count; /* [n] how many a tile stands for; NULL: nobody counted */
     size_t n;
     bool second_axis;
     bool dashed;
@@ -50,7 +53,6 @@ struct chart {
     bool x_is_time;       /* seconds, shown as hours and minutes */
     bool y_from_zero;
     bool y_is_log;
-    int grid[2]; /* CHART_MAP: tiles across and up */
     const struct chart_series *series;
     int n_series;
 };

@@ -22,7 +22,7 @@
  *                  while idle), both as the decision saw them and where both were known; the last tile of a row or column
  *                  takes all beyond; action_delta = mean of replicas added (less than 0: removed) after the guard, empty
  *                  where count is 0
- *   evaluation.json {"protocol": {...}, "policies": [{"name","kind","files":[...]}], "summary": [{the same as a row of
+ *   evaluation.json {"command": "...", "protocol": {...}, "policies": [{"name","kind","files":[...]}], "summary": [{the same as a row of
  *                  summary.csv, each METRIC as [mean, low, high]}], "paired": [{"policy","baseline","trace","metric",
  *                  "mean","low","high","n"}], "tuned": [...]}
  *
@@ -126,6 +126,7 @@ struct evaluate_plan {
     bool no_bounds;                                   /* leave out bounds, demand and what rests on them (undefined) */
     bool timeline;                                    /* keep the first window of each trace */
     bool decisions;                                   /* keep the map of the first trained policy's decisions */
+    const char *command;                              /* that asked for this, for evaluation.json; NULL: none */
     void (*progress)(void *arg, int done, int total); /* NULL: none; called one at a time, from any thread */
     void *progress_arg;
 };

@@ -77,6 +77,7 @@ struct work {
     int n_policies;
     struct evaluate_tuned_note notes[NOTES];
     int n_notes;
+    struct buf command;        /* as it could be typed again */
     const char *doing;         /* named by the progress lines */
     double started_s, shown_s; /* monotonic; shown: the last progress line */
 };
@@ -172,6 +173,7 @@ static struct evaluate_plan plan_of(struct work *w, const struct loads *loads)
                                   .faults = given.faults,
                                   .timeline = given.folder != NULL,
                                   .decisions = given.folder != NULL,
+                                  .command = w->command.bytes,
                                   .progress = show_progress,
                                   .progress_arg = w};
 }
@@ -285,6 +287,23 @@ static bool run_evaluate(struct work *w, const struct cli *cli, struct err *e)
     return read_loads(&given.traces, &w->judged, e) && read_loads(&given.tune_on, &w->tuned_on, e) && judge(w, e);
 }
 
+/* Words with anything but plain characters are quoted for the shell. */
+static void spell_command(struct buf *out, int argc, char **argv)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@%+";
+    buf_text(out, "maestro evaluate");
+    for (int i = 0; i < argc; i++) {
+        bool quoted = argv[i][0] == '\0' || strspn(argv[i], plain) < strlen(argv[i]);
+        buf_text(out, quoted ? " '" : " ");
+        for (const char *c = argv[i]; *c; c++)
+            if (*c == '\'')
+                buf_text(out, "'\\''");
+            else
+                buf_append(out, c, 1);
+        buf_text(out, quoted ? "'" : "");
+    }
+}
+
 static void show_help(struct work *w)
 {
     CLEANUP_BUF struct buf help = {0};
@@ -301,6 +320,8 @@ int cmd_evaluate(int argc, char **argv)
     struct cli cli;
     struct err e = {0};
     struct work *w = calloc(1, sizeof *w);
+    if (w)
+        spell_command(&w->command, argc, argv);
     bool done = w ? cli_parse(&cli, &cmd_evaluate_verb, argc, argv, &e) : err_set(&e, ERR_IO, "out of memory");
     bool help = done && cli.decision == CLI_SHOW_HELP;
     if (help)
@@ -313,6 +334,7 @@ int cmd_evaluate(int argc, char **argv)
         finish_loads(&w->judged);
         finish_loads(&w->tuned_on);
         config_finish(&w->config);
+        buf_finish(&w->command);
     }
     free(w);
     if (done)

@@ -308,6 +308,8 @@ bool evaluate_json(const struct evaluate_result *r, int baseline, const struct e
 {
     struct json_writer w = {.out = out};
     json_begin_object(&w);
+    if (r->plan.command)
+        put_name(&w, "command", r->plan.command);
     json_protocol(r, &w);
     json_policies(r, &w);
     if (!json_summary(r, &w, e) || !json_paired(r, baseline, &w, e))

@@ -87,6 +87,8 @@ static void put_series(struct json_writer *w, const struct chart_series *series)
     put_bool(w, "hidden", series->hidden);
     put_numbers(w, "x", series->x, keep, n);
     put_numbers(w, "y", series->y, keep, n);
+    if (series->count)
+        put_numbers(w, "n", series->count, keep, n);
     json_end_object(w);
 }
 
@@ -105,11 +107,6 @@ static void put_chart(struct json_writer *w, const struct chart *chart)
     put_bool(w, "x_is_time", chart->x_is_time);
     put_bool(w, "y_from_zero", chart->y_from_zero);
     put_bool(w, "y_is_log", chart->y_is_log);
-    json_put_key(w, "grid");
-    json_begin_array(w);
-    json_put_whole(w, chart->grid[0]);
-    json_put_whole(w, chart->grid[1]);
-    json_end_array(w);
     json_put_key(w, "series");
     json_begin_array(w);
     for (int i = 0; i < chart->n_series; i++)

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct metric_column {
@@ -46,7 +47,7 @@ int section_colour(const struct evaluation *v, int policy)
     for (int i = 0; i < policy; i++)
         n_before += i != v->subject && evaluation_is_bound(v, i) == evaluation_is_bound(v, policy);
     if (evaluation_is_bound(v, policy))
-        return n_before == 0 ? CHART_MUTED : CHART_LIMIT;
+        return n_before == 0 ? CHART_MUTED : CHART_BOUND;
     return 1 + n_before % (CHART_POLICY_COLOURS - 1);
 }
 
@@ -57,10 +58,14 @@ bool section_hides(const struct evaluation *v, int policy)
 
 static void number_text(char out[32], double value, int digits)
 {
-    if (isfinite(value))
-        snprintf(out, 32, "%.*f", digits, value);
-    else
+    char plain[32];
+    if (!isfinite(value)) {
         snprintf(out, 32, "–");
+        return;
+    }
+    snprintf(plain, sizeof plain, "%.*f", digits, fabs(value));
+    bool negative = value < 0 && strtod(plain, NULL) > 0;
+    snprintf(out, 32, "%s%.28s", negative ? "−" : "", plain);
 }
 
 static void metric_cell(struct page *p, const struct evaluation *v, long row, const struct metric_column *metric)
@@ -99,7 +104,8 @@ static void policies_table(struct page *p, const struct evaluation *v, const cha
         if (row < 0)
             continue;
         page_row(p, v->policies[i], section_colour(v, i));
-        page_cell(p, evaluation_slo_holds(v, row) ? "yes" : "no");
+        bool aims_at_reward = strcmp(v->policies[i], "bound") == 0 && evaluation_is_bound(v, i);
+        page_cell(p, aims_at_reward ? "–" : evaluation_slo_holds(v, row) ? "yes" : "no");
         for (int m = 0; m < N_METRICS; m++)
             metric_cell(p, v, row, &METRIC_COLUMNS[m]);
     }
@@ -166,6 +172,12 @@ static double budget_percent(const struct evaluation *v)
     return 100 * ratio;
 }
 
+/* What lies far off would squeeze the others together: chance, and the bound of the reward, which keeps no budget. */
+static bool plane_hides(const struct evaluation *v, int policy)
+{
+    return strcmp(v->kinds[policy], "random") == 0 || strcmp(v->policies[policy], "bound") == 0;
+}
+
 static bool plane_figure(struct page *p, const struct evaluation *v, const char *trace, struct err *e)
 {
     double x[EVALUATION_LIMIT];
@@ -186,14 +198,14 @@ static bool plane_figure(struct page *p, const struct evaluation *v, const char 
                                           .x = &x[i],
                                           .y = &y[i],
                                           .n = 1,
-                                          .hidden = strcmp(v->kinds[i], "random") == 0};
+                                          .hidden = plane_hides(v, i)};
         n++;
     }
     if (n == 0)
         return true;
     double budget[2] = {budget_percent(v), budget_percent(v)};
     series[n] = (struct chart_series){
-        .name = "SLO budget", .colour = CHART_LIMIT, .x = ends, .y = budget, .n = 2, .dashed = true};
+        .name = "SLO budget", .colour = CHART_SOFT, .x = ends, .y = budget, .n = 2, .dashed = true};
     n++;
     struct chart chart = {.kind = CHART_SCATTER,
                           .title = strcmp(trace, "ALL") == 0 ? "All traces" : trace,
@@ -209,8 +221,10 @@ bool plane_section(struct page *p, const struct evaluation *v, struct err *e)
 {
     page_section(p, "plane", "Cost against violation");
     page_paragraph(
-        p, "Left is cheaper, down is safer. A policy above the dashed line has broken the SLO budget, and its low "
-           "cost counts for nothing.");
+        p,
+        "Left is cheaper, down is safer. A policy above the dashed line has broken the SLO budget, and its low "
+        "cost counts for nothing. Click a name to show or hide it; bound-slo is what nobody can beat, bound chases the "
+        "reward alone.");
     page_grid_open(p);
     bool done = plane_figure(p, v, "ALL", e);
     for (int i = 0; done && i < v->n_traces && v->n_traces > 1; i++)

@@ -33,7 +33,7 @@ static int class_of(double delta)
 
 /* Points of one class: [n] each, in the block of their map. */
 struct tiles {
-    double *x, *y;
+    double *x, *y, *count;
     size_t n;
 };
 
@@ -44,30 +44,6 @@ static double count_of(const struct csv *map, size_t row, const int columns[COLU
     return columns[COUNT] < 0 ? 1 : csv_value(map, row, columns[COUNT]);
 }
 
-/* Different values of a column between the least and the greatest at which there were decisions; a grid has few. */
-static int count_distinct(const struct csv *map, const int columns[COLUMNS], int column)
-{
-    double seen[256];
-    double least = (double)INFINITY;
-    double greatest = -(double)INFINITY;
-    int n = 0;
-    for (size_t row = 0; row < map->n_rows; row++) {
-        if (!(count_of(map, row, columns) > 0))
-            continue;
-        least = fmin(least, csv_value(map, row, column));
-        greatest = fmax(greatest, csv_value(map, row, column));
-    }
-    for (size_t row = 0; row < map->n_rows; row++) {
-        double value = csv_value(map, row, column);
-        int i = 0;
-        while (i < n && (value < seen[i] || value > seen[i]))
-            i++;
-        if (i == n && n < 256 && value >= least && value <= greatest)
-            seen[n++] = value;
-    }
-    return n;
-}
-
 static void sort_tiles(const struct csv *map, const int columns[COLUMNS], struct tiles tiles[CLASSES])
 {
     for (size_t row = 0; row < map->n_rows; row++) {
@@ -75,28 +51,49 @@ static void sort_tiles(const struct csv *map, const int columns[COLUMNS], struct
             continue;
         struct tiles *t = &tiles[class_of(csv_value(map, row, columns[DELTA]))];
         t->x[t->n] = csv_value(map, row, columns[LOAD]);
-        t->y[t->n++] = csv_value(map, row, columns[LATENCY]);
+        t->y[t->n] = csv_value(map, row, columns[LATENCY]);
+        t->count[t->n++] = count_of(map, row, columns);
     }
 }
 
-static bool tiles_figure(struct page *p, const struct csv *map, const int columns[COLUMNS],
-                         const struct tiles tiles[CLASSES], struct err *e)
+/* From the first to the last column of tiles. */
+static void take_ends(const struct tiles tiles[CLASSES], double ends[2])
 {
-    struct chart_series series[CLASSES];
+    ends[0] = (double)INFINITY;
+    ends[1] = -(double)INFINITY;
+    for (int i = 0; i < CLASSES; i++) {
+        for (size_t k = 0; k < tiles[i].n; k++) {
+            ends[0] = fmin(ends[0], tiles[i].x[k]);
+            ends[1] = fmax(ends[1], tiles[i].x[k]);
+        }
+    }
+}
+
+static bool tiles_figure(struct page *p, bool counted, const struct tiles tiles[CLASSES], struct err *e)
+{
+    static const double soft[2] = {1, 1};
+    struct chart_series series[CLASSES + 1];
+    double ends[2];
     int n_series = 0;
     for (int i = 0; i < CLASSES; i++) {
         if (tiles[i].n > 0)
-            series[n_series++] = (struct chart_series){
-                .name = CLASS_NAMES[i], .colour = CHART_DOWN_2 + i, .x = tiles[i].x, .y = tiles[i].y, .n = tiles[i].n};
+            series[n_series++] = (struct chart_series){.name = CLASS_NAMES[i],
+                                                       .colour = CHART_DOWN_2 + i,
+                                                       .x = tiles[i].x,
+                                                       .y = tiles[i].y,
+                                                       .count = counted ? tiles[i].count : NULL,
+                                                       .n = tiles[i].n};
     }
-    struct chart chart = {
-        .kind = CHART_MAP,
-        .title = "Replicas added by a decision, in the mean",
-        .x_title = "load of a ready pod (1: the most it carries within the soft limit)",
-        .y_title = "p95 over soft limit",
-        .grid = {count_distinct(map, columns, columns[LOAD]), count_distinct(map, columns, columns[LATENCY])},
-        .series = series,
-        .n_series = n_series};
+    take_ends(tiles, ends);
+    if (n_series > 0)
+        series[n_series++] = (struct chart_series){
+            .name = "soft limit", .colour = CHART_SOFT, .x = ends, .y = soft, .n = 2, .dashed = true};
+    struct chart chart = {.kind = CHART_MAP,
+                          .title = "Replicas added by a decision, in the mean",
+                          .x_title = "load of a ready pod (1: the most it carries within the soft limit)",
+                          .y_title = "p95 over soft limit",
+                          .series = series,
+                          .n_series = n_series};
     return chart_write(p, &chart, e);
 }
 
@@ -104,12 +101,14 @@ static bool map_figure(struct page *p, const struct csv *map, const int columns[
 {
     size_t n = map->n_rows;
     double total = 0;
-    double *block = calloc(n > 0 ? 2 * CLASSES * n : 1, sizeof *block);
+    double *block = calloc(n > 0 ? 3 * CLASSES * n : 1, sizeof *block);
     if (!block)
         return err_set(e, ERR_IO, "no memory for %zu tiles", n);
     struct tiles tiles[CLASSES] = {0};
     for (int i = 0; i < CLASSES; i++)
-        tiles[i] = (struct tiles){.x = block + (size_t)(2 * i) * n, .y = block + (size_t)(2 * i + 1) * n};
+        tiles[i] = (struct tiles){.x = block + (size_t)(3 * i) * n,
+                                  .y = block + (size_t)(3 * i + 1) * n,
+                                  .count = block + (size_t)(3 * i + 2) * n};
     for (size_t row = 0; row < n; row++)
         total += count_of(map, row, columns);
     sort_tiles(map, columns, tiles);
@@ -117,9 +116,11 @@ static bool map_figure(struct page *p, const struct csv *map, const int columns[
                    "Where the policy was in its %.0f decisions of the judged windows, and what it did there. To the "
                    "right the ready pods carry more, upward requests wait longer; above 1 the soft limit is broken. A "
                    "tile is the mean over its decisions, which also depend on what the tile does not show: the trend "
-                   "and the bursts of the load, and pods that are still starting. No tile: it never was there.",
+                   "and the bursts of the load, and pods that are still starting. Small tiles stand for few decisions; "
+                   "where there "
+                   "is no tile the policy never was.",
                    total);
-    bool done = tiles_figure(p, map, columns, tiles, e);
+    bool done = tiles_figure(p, columns[COUNT] >= 0, tiles, e);
     free(block);
     return done;
 }

@@ -127,7 +127,59 @@ static void take_column(const struct csv *table, int column, double *out)
         out[i] = csv_value(table, i, column);
 }
 
-static bool cost_figure(struct page *p, const struct csv *progress, int steps, struct err *e)
+static void take_percent(const struct csv *table, int column, double *out)
+{
+    for (size_t i = 0; i < table->n_rows; i++)
+        out[i] = 100 * csv_value(table, i, column);
+}
+
+/* The run's SLO budget in percent, from its config.yaml; NaN: none, or off. */
+static double budget_percent(const char *run)
+{
+    static const char key[] = "\n  slo_budget: ";
+    CLEANUP_BUF struct buf text = {0};
+    char path[1024];
+    snprintf(path, sizeof path, "%s/config.yaml", run);
+    if (!file_exists(path) || !file_read(path, (size_t)1 << 20, &text, NULL) || !text.bytes)
+        return (double)NAN;
+    const char *at = strstr(text.bytes, key);
+    char *end = NULL;
+    double value = at ? strtod(at + strlen(key), &end) : (double)NAN;
+    if (!at || end == at + strlen(key) || value < 0)
+        return (double)NAN;
+    return *end == '%' ? value : 100 * value;
+}
+
+/* Cost, price and budget over the updates of a run. */
+static bool price_figure(struct page *p, const struct curve *c, bool priced, double budget, struct err *e)
+{
+    double ends[2] = {c->x[0], c->x[c->n - 1]};
+    double level[2] = {budget, budget};
+    struct chart_series series[3] = {
+        {.name = "time over the soft limit", .colour = 0, .x = c->x, .y = c->y, .n = c->n},
+    };
+    int n = 1;
+    if (isfinite(budget))
+        series[n++] = (struct chart_series){
+            .name = "SLO budget", .colour = CHART_SOFT, .x = ends, .y = level, .n = 2, .dashed = true};
+    if (priced)
+        series[n++] = (struct chart_series){
+            .name = "price (multiplier)", .colour = 3, .x = c->x, .y = c->mean, .n = c->n, .second_axis = true};
+    struct chart chart = {.kind = CHART_LINE,
+                          .title = "Time over the soft limit while learning, and its price",
+                          .note =
+                              "While learning the policy still tries things out; the evaluation does not. The price "
+                              "is the Lagrange multiplier: it rises while the budget is exceeded.",
+                          .x_title = "environment steps",
+                          .y_title = "time over soft limit, %",
+                          .y2_title = priced ? "multiplier" : NULL,
+                          .y_from_zero = true,
+                          .series = series,
+                          .n_series = n};
+    return chart_write(p, &chart, e);
+}
+
+static bool cost_figure(struct page *p, const char *run, const struct csv *progress, int steps, struct err *e)
 {
     static const char *const cost_words[] = {"cost_mean", "cost", "violation", NULL};
     static const char *const price_words[] = {"lagrange_multiplier", "multiplier", "lagrange", NULL};
@@ -139,31 +191,10 @@ static bool cost_figure(struct page *p, const struct csv *progress, int steps, s
     if (!curve_init(&c, progress->n_rows, e))
         return false;
     take_column(progress, steps, c.x);
-    take_column(progress, cost, c.y);
+    take_percent(progress, cost, c.y);
     if (price >= 0)
         take_column(progress, price, c.mean);
-    struct chart_series series[] = {
-        {.name = progress->names[cost], .colour = 1, .x = c.x, .y = c.y, .n = c.n},
-        {.name = price < 0 ? "" : progress->names[price],
-         .colour = 3,
-         .x = c.x,
-         .y = c.mean,
-         .n = c.n,
-         .second_axis = true,
-         .dashed = true},
-    };
-    struct chart chart = {.kind = CHART_LINE,
-                          .title = "Cost of the SLO budget and its price",
-                          .note =
-                              "Cost: share of steps over the soft limit. Price: the Lagrange multiplier that holds it "
-                              "to the budget.",
-                          .x_title = "environment steps",
-                          .y_title = "cost",
-                          .y2_title = price < 0 ? NULL : "multiplier",
-                          .y_from_zero = true,
-                          .series = series,
-                          .n_series = price < 0 ? 1 : 2};
-    bool done = chart_write(p, &chart, e);
+    bool done = price_figure(p, &c, price >= 0, budget_percent(run), e);
     curve_finish(&c);
     return done;
 }
@@ -207,7 +238,7 @@ bool learning_section(struct page *p, const char *run, struct err *e)
     bool done = read_progress(run, &progress, &steps, e);
     bool has_rows = done && steps >= 0 && progress.n_rows > 0;
     page_grid_open(p);
-    done = done && show_monitor(p, run, e) && (!has_rows || cost_figure(p, &progress, steps, e));
+    done = done && show_monitor(p, run, e) && (!has_rows || cost_figure(p, run, &progress, steps, e));
     page_grid_close(p);
     if (has_rows)
         progress_table(p, &progress);

@@ -21,14 +21,42 @@
   }
 
   function points(series) {
-    return series.x.map(function (x, i) { return { x: x, y: series.y[i] === null ? NaN : series.y[i] }; });
+    return series.x.map(function (x, i) {
+      return { x: x, y: series.y[i] === null ? NaN : series.y[i], n: series.n ? series.n[i] : 0 };
+    });
   }
 
-  function tileRadius(grid) {
-    return function (context) {
-      var area = context.chart.chartArea;
-      if (!area) { return 4; }
-      return Math.max(2, Math.min((area.right - area.left) / grid[0], (area.bottom - area.top) / grid[1]) * 0.66);
+  /* Least distance of neighbours: the width of a tile. */
+  function pitch(spec, key) {
+    var all = spec.series.reduce(function (so_far, series) { return series.dashed ? so_far : so_far.concat(series[key]); }, []);
+    all.sort(function (a, b) { return a - b; });
+    var least = Infinity;
+    for (var i = 1; i < all.length; i++) {
+      if (all[i] - all[i - 1] > 1e-9) { least = Math.min(least, all[i] - all[i - 1]); }
+    }
+    return isFinite(least) ? least : 1;
+  }
+
+  /* Tiles are drawn by hand: a point's shape is square, a tile fills its place in the grid. Few decisions, small tile. */
+  function tiles(spec) {
+    var width = pitch(spec, "x");
+    var height = pitch(spec, "y");
+    return {
+      id: "tiles",
+      beforeDatasetsDraw: function (chart) {
+        chart.data.datasets.forEach(function (set, index) {
+          if (set.type !== "scatter" || !chart.isDatasetVisible(index)) { return; }
+          chart.ctx.fillStyle = set.backgroundColor;
+          set.data.forEach(function (point) {
+            var side = 0.95 * Math.min(1, 0.3 + 0.25 * Math.log10(point.n || 1000));
+            var left = chart.scales.x.getPixelForValue(point.x - width * side / 2);
+            var right = chart.scales.x.getPixelForValue(point.x + width * side / 2);
+            var top = chart.scales.y.getPixelForValue(point.y + height * side / 2);
+            var bottom = chart.scales.y.getPixelForValue(point.y - height * side / 2);
+            chart.ctx.fillRect(left, top, right - left, bottom - top);
+          });
+        });
+      }
     };
   }
 
@@ -43,12 +71,11 @@
   }
 
   function pointSet(spec, series) {
-    var tiles = spec.kind === "map";
+    var tiled = spec.kind === "map";
     return {
       type: "scatter", label: series.name, data: points(series), yAxisID: "y", hidden: !!series.hidden,
-      backgroundColor: colour(series.colour), borderColor: tiles ? colour(series.colour) : ink("--paper"),
-      borderWidth: tiles ? 0 : 1, pointStyle: tiles ? "rect" : "circle",
-      radius: tiles ? tileRadius(spec.grid) : 7, hoverRadius: tiles ? tileRadius(spec.grid) : 9
+      backgroundColor: colour(series.colour), borderColor: ink("--paper"), borderWidth: tiled ? 0 : 1,
+      pointStyle: tiled ? "rect" : "circle", radius: tiled ? 0 : 7, hitRadius: tiled ? 9 : 1, hoverRadius: tiled ? 0 : 9
     };
   }
 
@@ -69,11 +96,29 @@
     }, more);
   }
 
+  /* 1, 2 and 5 of every decade; over many decades only the decades. */
+  function logTicks(low, high) {
+    var ticks = [];
+    var steps = high / low > 1e4 ? [1] : [1, 2, 5];
+    for (var decade = Math.pow(10, Math.floor(Math.log10(low))); decade <= high; decade *= 10) {
+      steps.forEach(function (step) {
+        if (step * decade >= low && step * decade <= high) { ticks.push({ value: step * decade }); }
+      });
+    }
+    return ticks;
+  }
+
   function scales(spec) {
     var x = axis(spec.x_title, {});
     if (spec.kind === "line") {
       x.max = extreme(spec, "x", Math.max);
       x.min = spec.x_is_time ? extreme(spec, "x", Math.min) : 0;
+      x.ticks.includeBounds = false;
+      x.ticks.callback = function (value) { return value.toLocaleString("en", { notation: "compact" }); };
+    }
+    if (spec.kind === "map") {
+      x.min = extreme(spec, "x", Math.min) - pitch(spec, "x") / 2;
+      x.max = extreme(spec, "x", Math.max) + pitch(spec, "x") / 2;
     }
     if (spec.x_is_time) {
       x.afterBuildTicks = function (built) {
@@ -84,10 +129,17 @@
       x.ticks.callback = clock;
     }
     var all = { x: x, y: axis(spec.y_title, spec.y_from_zero ? { beginAtZero: true } : {}) };
+    if (spec.kind === "map") {
+      all.y.min = extreme(spec, "y", Math.min) - pitch(spec, "y") / 2;
+      all.y.max = extreme(spec, "y", Math.max) + pitch(spec, "y") / 2;
+    }
     if (spec.y_is_log) {
       all.y.type = "logarithmic";
-      all.y.min = extreme(spec, "y", Math.min) * 0.8;
-      all.y.ticks.callback = function (value) { return /^[125]0*$/.test(String(value)) ? String(value) : ""; };
+      all.y.min = extreme(spec, "y", Math.min) * 0.9;
+      all.y.max = extreme(spec, "y", Math.max) * 1.1;
+      all.y.afterBuildTicks = function (built) { built.ticks = logTicks(all.y.min, all.y.max); };
+      all.y.ticks.autoSkip = false;
+      all.y.ticks.callback = function (value) { return value.toLocaleString("en"); };
     }
     if (spec.y2_title) {
       all.y2 = axis(spec.y2_title, { position: "right", beginAtZero: true });
@@ -101,7 +153,13 @@
       callbacks: {
         title: function (items) {
           if (!items.length || spec.kind !== "line") { return ""; }
-          return spec.x_title + " " + (spec.x_is_time ? clock(items[0].parsed.x) : items[0].parsed.x.toLocaleString());
+          return spec.x_title + " " + (spec.x_is_time ? clock(items[0].parsed.x) : items[0].parsed.x.toLocaleString("en"));
+        },
+        label: function (item) {
+          var number = function (value) { return Number(value.toPrecision(4)).toLocaleString("en"); };
+          var place = spec.kind === "line" ? number(item.parsed.y)
+            : spec.x_title.split(" (")[0] + " " + number(item.parsed.x) + ", " + spec.y_title + " " + number(item.parsed.y);
+          return item.dataset.label + ": " + place + (item.raw.n ? ", " + number(item.raw.n) + " decisions" : "");
         }
       }
     };
@@ -111,6 +169,7 @@
     var spec = JSON.parse(document.getElementById(canvas.id + "-data").textContent);
     return new Chart(canvas, {
       type: spec.kind === "line" ? "line" : "scatter",
+      plugins: spec.kind === "map" ? [tiles(spec)] : [],
       data: { datasets: spec.series.map(function (series) { return dataSet(spec, series); }) },
       options: {
         animation: false, responsive: true, maintainAspectRatio: false, parsing: false, normalized: true,
@@ -118,8 +177,8 @@
         scales: scales(spec),
         plugins: {
           legend: { display: spec.series.length > 1, position: "bottom",
-            labels: { color: ink("--ink"), boxWidth: spec.kind === "line" ? 16 : 9, boxHeight: spec.kind === "line" ? 3 : 9,
-              usePointStyle: spec.kind !== "line" } },
+            labels: { color: ink("--ink"), boxWidth: 9, boxHeight: 9, usePointStyle: true,
+              pointStyleWidth: spec.kind === "line" ? 26 : 9 } },
           tooltip: tooltip(spec)
         }
       }

@@ -100,7 +100,11 @@ static void protocol_cell(struct page *p, const struct json *value)
         snprintf(shown, sizeof shown, "%.10g", number);
         page_cell(p, shown);
     } else {
-        page_cell(p, "…");
+        CLEANUP_BUF struct buf list = {0};
+        for (const struct json *item = json_first(value); item; item = json_next(item))
+            if (json_as_text(item, &text))
+                buf_printf(&list, "%s%s", list.len > 0 ? ", " : "", text);
+        page_cell(p, list.len > 0 ? list.bytes : "…");
     }
 }
 
@@ -115,6 +119,16 @@ static void protocol_table(struct page *p, const struct json *protocol)
     page_table_end(p);
 }
 
+/* The command as the evaluation itself remembers it. */
+static void spell_evaluation(const struct report_source *source, const struct evaluation *v, struct buf *out)
+{
+    const char *command;
+    if (v && v->detail.root && json_as_text(json_find(v->detail.root, "command"), &command))
+        buf_printf(out, "%s\n", command);
+    else
+        buf_printf(out, "maestro evaluate ...   # the protocol below; files in %s\n", source->evaluation);
+}
+
 static void made_section(struct page *p, const struct report_source *source, const struct evaluation *v)
 {
     CLEANUP_BUF struct buf text = {0};
@@ -123,7 +137,7 @@ static void made_section(struct page *p, const struct report_source *source, con
         p, "By maestro %s. The same files give the same page, byte for byte. To make them again:", source->version);
     buf_printf(&text, "maestro train --config %s/config.yaml\n", source->run);
     if (source->evaluation)
-        buf_printf(&text, "maestro evaluate ...   # the protocol below; files in %s\n", source->evaluation);
+        spell_evaluation(source, v, &text);
     buf_printf(&text, "%s\n", source->command);
     page_preformatted(p, text.bytes ? text.bytes : "");
     const struct json *protocol = v && v->detail.root ? json_find(v->detail.root, "protocol") : NULL;

@@ -125,12 +125,12 @@ static bool latency_figure(struct page *p, const struct evaluation *v, const str
             series[n_series++] = course_series(v, &courses[i], P95);
     }
     if (any_number(&courses[0], SOFT)) {
-        series[n_series] = shared_series(&courses[0], SOFT, "soft limit", CHART_LIMIT);
+        series[n_series] = shared_series(&courses[0], SOFT, "soft limit", CHART_SOFT);
         series[n_series++].dashed = true;
     }
     if (any_number(&courses[0], HARD)) {
-        series[n_series] = shared_series(&courses[0], HARD, "hard limit", CHART_LIMIT);
-        n_series++;
+        series[n_series] = shared_series(&courses[0], HARD, "hard limit", CHART_HARD);
+        series[n_series++].dashed = true;
     }
     struct chart chart = {.kind = CHART_LINE,
                           .title = "95th percentile of latency",
