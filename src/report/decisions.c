@@ -13,9 +13,8 @@
 
 #define CLASSES 6
 
-static const char *const CLASS_NAMES[CLASSES] = {"removes, -0.5 and below", "tends to remove",
-                                                 "keeps, -0.1 to 0.1",      "tends to add",
-                                                 "adds, 0.5 to 2",          "adds 2 and more"};
+static const char *const CLASS_NAMES[CLASSES] = {"removes 0.5 or more", "removes 0.1 to 0.5", "keeps",
+                                                 "adds 0.1 to 0.5",     "adds 0.5 to 2",      "adds 2 or more"};
 
 /* Of the mean number of replicas added by a decision. */
 static int class_of(double delta)

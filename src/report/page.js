@@ -177,8 +177,8 @@
         scales: scales(spec),
         plugins: {
           legend: { display: spec.series.length > 1, position: "bottom",
-            labels: { color: ink("--ink"), boxWidth: 9, boxHeight: 9, usePointStyle: true,
-              pointStyleWidth: spec.kind === "line" ? 26 : 9 } },
+            labels: Object.assign({ color: ink("--ink"), boxWidth: 9, boxHeight: 9, usePointStyle: true },
+              spec.kind === "line" ? { pointStyleWidth: 26 } : {}) },
           tooltip: tooltip(spec)
         }
       }
@@ -193,6 +193,7 @@
 
   drawAll();
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  window.addEventListener("resize", function () { drawn.forEach(function (chart) { chart.resize(); }); });
   window.addEventListener("beforeprint", function () {
     document.querySelectorAll("details").forEach(function (block) { block.open = true; });
     drawn.forEach(function (chart) { chart.resize(); });
