@@ -15,6 +15,7 @@
 /* Section "slo". */
 struct lagrange_config {
     double slo_budget;     /* share of steps over the soft limit; NaN: off, the bare reward */
+    double reserve;        /* share of the budget kept back for unseen loads: the multiplier aims at (1 - reserve) budget */
     double learning_rate;  /* of the multiplier, per rollout and unit of cost share */
     double proportional;   /* damping */
     double initial;        /* multiplier before the first rollout */
@@ -31,6 +32,7 @@ struct lagrange {
 };
 
 bool lagrange_on(const struct lagrange_config *config);
+double lagrange_aim(const struct lagrange_config *config); /* mean cost that is aimed at; NaN where the budget is off */
 void lagrange_init(struct lagrange *l, const struct lagrange_config *config);
 
 /* rewards -= lambda * costs, n numbers each; nothing where the budget is off. */

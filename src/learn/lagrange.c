@@ -12,6 +12,8 @@
 const struct config_key lagrange_config_keys[] = {
     ROW(slo_budget, CONFIG_OFF_DOUBLE, "0.01", 0, 1, "ratio",
         "Largest share of periods over the soft latency limit that training accepts; off: the bare reward."),
+    ROW(reserve, CONFIG_DOUBLE, "0", 0, 0.95, "ratio",
+        "Share of the budget that training keeps back, because loads that it has not seen are harder."),
     ROW(learning_rate, CONFIG_DOUBLE, "0.5", 0, 1e6, NULL,
         "Step of the multiplier per rollout and unit of cost share."),
     ROW(proportional, CONFIG_DOUBLE, "0", 0, 1e6, NULL, "Damping of the multiplier; 0: plain dual ascent."),
@@ -23,6 +25,11 @@ const int lagrange_config_keys_count = (int)(sizeof lagrange_config_keys / sizeo
 bool lagrange_on(const struct lagrange_config *config)
 {
     return !isnan(config->slo_budget);
+}
+
+double lagrange_aim(const struct lagrange_config *config)
+{
+    return config->slo_budget * (1.0 - config->reserve);
 }
 
 static double clamp(double value, double high)
@@ -50,7 +57,7 @@ void lagrange_update(struct lagrange *l, const struct lagrange_config *config, d
     l->mean_cost = mean_cost;
     if (!lagrange_on(config))
         return;
-    double excess = mean_cost - config->slo_budget;
+    double excess = mean_cost - lagrange_aim(config);
     l->integral = clamp(l->integral + config->learning_rate * excess, config->max_multiplier);
     l->lambda = clamp(l->integral + config->proportional * excess, config->max_multiplier);
 }

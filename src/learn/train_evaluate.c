@@ -110,14 +110,14 @@ static bool play(struct train *t, struct tally *tally, struct err *e)
     return true;
 }
 
-/* Within the budget beats over it; within it the higher reward wins, over it the lower cost. Without a budget only the
+/* Within the budget that is aimed at beats over it; within it the higher reward wins, over it the lower cost. Without a budget only the
  * reward counts. */
 static bool better(const struct train *t, const struct train_evaluation *a, const struct train_evaluation *b)
 {
     if (isnan(b->mean_reward))
         return true;
     if (lagrange_on(&t->setup.slo)) {
-        double budget = t->setup.slo.slo_budget;
+        double budget = lagrange_aim(&t->setup.slo);
         bool a_within = a->mean_cost <= budget;
         bool b_within = b->mean_cost <= budget;
         if (a_within != b_within)

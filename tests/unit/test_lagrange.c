@@ -98,4 +98,19 @@ START_TEST(off_is_the_bare_reward)
 }
 END_TEST
 
-SUITE("lagrange", finds_the_known_multiplier, loose_budget_costs_nothing, bounded_above, off_is_the_bare_reward)
+START_TEST(a_reserve_is_kept_back)
+{
+    struct lagrange_config config = {
+        .slo_budget = 0.01, .reserve = 0.4, .learning_rate = 10, .initial = 1, .max_multiplier = 5};
+    struct lagrange l;
+    lagrange_init(&l, &config);
+    ck_assert_double_eq_tol(lagrange_aim(&config), 0.006, 1e-15);
+    lagrange_update(&l, &config, 0.008); // within the budget, over what is aimed at
+    ck_assert_double_eq_tol(l.lambda, 1.02, 1e-12);
+    lagrange_update(&l, &config, 0.004);
+    ck_assert_double_eq_tol(l.lambda, 1.0, 1e-12);
+}
+END_TEST
+
+SUITE("lagrange", finds_the_known_multiplier, loose_budget_costs_nothing, bounded_above, off_is_the_bare_reward,
+      a_reserve_is_kept_back)
