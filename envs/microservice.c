@@ -235,7 +235,8 @@ static void account(struct microservice_state *s, const struct journal_record *r
 static void report(const struct microservice_model *m, const struct microservice_state *s,
                    const struct journal_record *r, const struct reward_terms terms[2])
 {
-    struct microservice_step row = {s->stream, s->episode, s->step, r, &terms[0], &terms[1]};
+    int delta = m->running.actions.delta[r->output.action];
+    struct microservice_step row = {s->stream, s->episode, s->step, delta, r, &terms[0], &terms[1]};
     m->parts.on_step(m->parts.on_step_arg, &row);
 }
 

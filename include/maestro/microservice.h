@@ -32,8 +32,9 @@ extern const int n_microservice_config_keys;
 
 /* One row of steps.csv. */
 struct microservice_step {
-    uint64_t stream; /* which copy */
-    int episode, step;
+    uint64_t stream;                     /* which copy */
+    int episode, step;                   /* from 1 */
+    int delta;                           /* of the action, before limits and guard */
     const struct journal_record *record; /* signals, action, guard, replicas */
     const struct reward_terms *terms;    /* measured */
     const struct reward_terms *truth;

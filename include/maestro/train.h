@@ -6,6 +6,7 @@
  *                        before it, as there); one more row at the end holds the last update and evaluation
  *   monitor.csv          an episode a row: r,l,t and slo_violation, replicas_mean, scale_actions, reward_true
  *   events.out.tfevents* the same as progress.csv for TensorBoard
+ *   steps.csv            with train.steps_csv, a step a row: steps.h
  *   checkpoint           everything needed to go on; replaced as a whole
  *   best.safetensors     policy of the best evaluation so far; final.safetensors: of the end
  *
@@ -20,6 +21,7 @@
 #include <maestro/lagrange.h>
 #include <maestro/normalise.h>
 #include <maestro/ppo.h>
+#include <maestro/steps.h>
 #include <signal.h>
 
 /* Section "train". */
@@ -36,6 +38,7 @@ struct train_config {
     double clip_obs;
     bool normalize_reward;
     double clip_reward;
+    bool steps_csv; /* read by who opens the environment, whose on_step feeds setup's steps */
     bool deterministic_times;
 };
 extern const struct config_key train_config_keys[];
@@ -77,7 +80,8 @@ struct train_progress {
 };
 
 struct train_setup {
-    const struct env *env; /* borrowed for the run */
+    const struct env *env;     /* borrowed for the run */
+    const struct steps *steps; /* fed by env, borrowed; NULL: no steps.csv */
     struct train_config config;
     struct ppo_config ppo;
     struct lagrange_config slo;

@@ -203,7 +203,14 @@ static bool open_microservice(const struct settings *s, struct settings_world *w
     };
     if (!sim_model_open(&sim, &w->model, e))
         return false;
-    struct microservice_parts parts = {.config = s->env, .guard = s->guard, .reward = s->reward, .model = w->model};
+    if (s->train.steps_csv && !steps_open(s->ppo.n_envs, &w->steps, e))
+        return false;
+    struct microservice_parts parts = {.config = s->env,
+                                       .guard = s->guard,
+                                       .reward = s->reward,
+                                       .model = w->model,
+                                       .on_step = w->steps ? steps_note : NULL,
+                                       .on_step_arg = w->steps};
     return observation_spec_parse(&parts.observation, s->observation.features, s->env.period_s,
                                   s->profile.measurement.window_s, e) &&
            microservice_open(&parts, &w->env, e);
@@ -212,6 +219,8 @@ static bool open_microservice(const struct settings *s, struct settings_world *w
 bool settings_world_open(const struct settings *s, struct settings_world *out, struct err *e)
 {
     memset(out, 0, sizeof *out);
+    if (s->task.env == SETTINGS_CARTPOLE && s->train.steps_csv)
+        return err_set(e, ERR_USAGE, "train.steps_csv: tells of replicas, which cartpole has not");
     if (s->task.env == SETTINGS_CARTPOLE)
         cartpole_env(&out->env);
     else if (!open_microservice(s, out, e)) {
@@ -229,6 +238,7 @@ void settings_world_close(struct settings_world *w)
     if (w->opened && w->env.ops->close)
         w->env.ops->close(&w->env);
     sim_model_close(w->model);
+    steps_close(w->steps);
     for (int i = 0; i < w->n_traces; i++)
         trace_finish(&w->traces[i]);
     memset(w, 0, sizeof *w);

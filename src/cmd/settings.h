@@ -12,6 +12,7 @@
 #include <maestro/ppo.h>
 #include <maestro/profile.h>
 #include <maestro/sim.h>
+#include <maestro/steps.h>
 #include <maestro/trace.h>
 #include <maestro/train.h>
 
@@ -57,6 +58,7 @@ struct settings_world {
     struct trace traces[SETTINGS_TRACES];
     int n_traces;
     struct sim_model *model;
+    struct steps *steps; /* NULL unless train.steps_csv */
     struct env env;
     bool opened;
 };

@@ -262,6 +262,7 @@ static bool print_policy_text(struct settings *s, struct buf *out, struct err *e
     s->train.out[0] = '\0';
     s->train.threads = 1;
     s->train.checkpoint_interval_s = 0;
+    s->train.steps_csv = false;
     config_print(&s->config, false, out);
     s->train = kept;
     return buf_ok(out, e);
@@ -278,9 +279,10 @@ static void print_outcome(const struct train *t, const struct settings *s, doubl
                100.0 * best->mean_cost);
 }
 
-static bool train_on(struct settings *s, const struct env *env, const char *config_text, struct err *e)
+static bool train_on(struct settings *s, const struct settings_world *world, const char *config_text, struct err *e)
 {
     CLEANUP_BUF struct buf policy_text = {0};
+    const struct env *env = &world->env;
     struct show show = {.settings = s, .env = env, .terminal = isatty(STDERR_FILENO) == 1, .width = 80};
     struct winsize size;
     if (show.terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
@@ -288,6 +290,7 @@ static bool train_on(struct settings *s, const struct env *env, const char *conf
     if (!print_policy_text(s, &policy_text, e))
         return false;
     const struct train_setup setup = {.env = env,
+                                      .steps = world->steps,
                                       .config = s->train,
                                       .ppo = s->ppo,
                                       .slo = s->slo,
@@ -333,7 +336,7 @@ static bool run(struct cli *cli, struct err *e)
         return err_set(e, ERR_USAGE, "%.200s: exists already; choose another --out, or go on with --resume %.200s",
                        s.train.out, s.train.out);
     watch_signals();
-    bool done = settings_world_open(&s, &world, e) && train_on(&s, &world.env, text.bytes, e);
+    bool done = settings_world_open(&s, &world, e) && train_on(&s, &world, text.bytes, e);
     settings_world_close(&world);
     settings_finish(&s);
     return done;

@@ -1,4 +1,4 @@
-/* run_files: keeps progress.csv, monitor.csv and the event file. In: text that others made. Out: appends in whole rows, and
+/* run_files: keeps progress.csv, monitor.csv, the event file and, where asked for, steps.csv. In: text that others made. Out: appends in whole rows, and
  * marks that say how long each file is, so that a resumed run can cut away what a killed one wrote after its checkpoint. */
 #include "run_files.h"
 
@@ -16,8 +16,14 @@ enum { RESERVED_BYTES = 1 << 17, RELIEF_BYTES = 1 << 14 };
 
 static const char *name_of(const struct run_files *f, int which)
 {
-    static const char *const names[RUN_FILE_COUNT] = {[RUN_PROGRESS] = "progress.csv", [RUN_MONITOR] = "monitor.csv"};
+    static const char *const names[RUN_FILE_COUNT] = {
+        [RUN_PROGRESS] = "progress.csv", [RUN_MONITOR] = "monitor.csv", [RUN_STEPS] = "steps.csv"};
     return which == RUN_EVENTS ? f->marks.events_name : names[which];
+}
+
+static bool is_kept(const struct run_files *f, int which)
+{
+    return which != RUN_STEPS || f->has_steps;
 }
 
 void run_path(char out[RUN_PATH], const char *folder, const char *name)
@@ -25,11 +31,13 @@ void run_path(char out[RUN_PATH], const char *folder, const char *name)
     snprintf(out, RUN_PATH, "%s/%s", folder, name);
 }
 
-bool run_files_init(struct run_files *f, const char *folder, struct err *e)
+bool run_files_init(struct run_files *f, const char *folder, bool has_steps, struct err *e)
 {
     static const char zeros[1024];
-    *f = (struct run_files){.folder = folder};
+    *f = (struct run_files){.folder = folder, .has_steps = has_steps};
     for (int i = 0; i < RUN_FILE_COUNT; i++) {
+        if (!is_kept(f, i))
+            continue;
         while (f->pending[i].len < RESERVED_BYTES && !f->pending[i].failed)
             buf_append(&f->pending[i], zeros, sizeof zeros);
         if (!buf_ok(&f->pending[i], e))
@@ -69,6 +77,8 @@ bool run_files_cut(const struct run_files *f, struct err *e)
 {
     for (int i = 0; i < RUN_FILE_COUNT; i++) {
         char path[RUN_PATH];
+        if (!is_kept(f, i))
+            continue;
         run_path(path, f->folder, name_of(f, i));
         if (!file_cut(path, f->marks.bytes[i], e))
             return false;
@@ -106,6 +116,8 @@ bool run_files_flush(struct run_files *f, bool safely, struct err *e)
 {
     for (int i = 0; i < RUN_FILE_COUNT; i++) {
         char path[RUN_PATH];
+        if (!is_kept(f, i))
+            continue;
         if (!flush_one(f, (enum run_file)i, e))
             return false;
         run_path(path, f->folder, name_of(f, i));

@@ -1,4 +1,4 @@
-/* run_files: the appended files of a run folder. All rows go through one buffer that is reserved at the start. */
+/* run_files: the appended files of a run folder. All rows go through buffers that are reserved at the start. */
 #ifndef LEARN_RUN_FILES_H
 #define LEARN_RUN_FILES_H
 
@@ -10,7 +10,7 @@
 #define RUN_PATH 4096
 #define RUN_EVENTS_NAME 128
 
-enum run_file { RUN_PROGRESS, RUN_MONITOR, RUN_EVENTS, RUN_FILE_COUNT };
+enum run_file { RUN_PROGRESS, RUN_MONITOR, RUN_EVENTS, RUN_STEPS, RUN_FILE_COUNT };
 
 /* Where the appended files stand; plain, part of the checkpoint. */
 struct run_marks {
@@ -21,6 +21,7 @@ struct run_marks {
 
 struct run_files {
     const char *folder; /* borrowed */
+    bool has_steps;     /* else there is no steps.csv */
     struct run_marks marks;
     struct buf pending[RUN_FILE_COUNT]; /* owned, reserved at open */
 };
@@ -28,13 +29,13 @@ struct run_files {
 void run_path(char out[RUN_PATH], const char *folder, const char *name);
 
 /* Reserves the buffers. */
-MUST_CHECK bool run_files_init(struct run_files *f, const char *folder, struct err *e);
+MUST_CHECK bool run_files_init(struct run_files *f, const char *folder, bool has_steps, struct err *e);
 void run_files_finish(struct run_files *f);
 
 /* Creates the folder (one that exists is ERR_USAGE) and names the event file. */
 MUST_CHECK bool run_files_create(struct run_files *f, bool deterministic, struct err *e);
 
-/* Cuts all three to the marks. */
+/* Cuts all of them to the marks. */
 MUST_CHECK bool run_files_cut(const struct run_files *f, struct err *e);
 
 /* Appends what is pending; with safely, only returns when the disk has it. */

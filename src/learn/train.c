@@ -30,6 +30,8 @@ const struct config_key train_config_keys[] = {
     ROW(clip_obs, CONFIG_DOUBLE, "10", 1e-3, 1e6, NULL, "Bound of normalised observations."),
     ROW(normalize_reward, CONFIG_BOOL, "false", 0, 0, NULL, "Divide rewards by the deviation of the return."),
     ROW(clip_reward, CONFIG_DOUBLE, "10", 1e-3, 1e6, NULL, "Bound of normalised rewards."),
+    ROW(steps_csv, CONFIG_BOOL, "false", 0, 0, NULL,
+        "Write steps.csv: signals, action, replicas and reward of every step, some 200 bytes each."),
     ROW(deterministic_times, CONFIG_BOOL, "false", 0, 0, NULL,
         "A step takes a millisecond in all files, so that equal runs give equal bytes."),
 };
@@ -62,7 +64,7 @@ static bool allocate(struct train *t, struct err *e)
     t->ppo.team = t->team;
     t->envs.team = t->team;
     t->eval_envs.team = t->team;
-    return run_files_init(&t->files, t->setup.config.out, e);
+    return run_files_init(&t->files, t->setup.config.out, t->setup.steps != NULL, e);
 }
 
 /* The observations that the next rollout begins with stand in row 0, normalised with moments that know them. */
@@ -205,7 +207,7 @@ static bool collect(struct train *t, struct err *e)
             return err_wrap(e, "step %lld", t->now.steps);
         t->now.steps += n;
         normalise_step(t, &s);
-        if (!train_note_episodes(t, e))
+        if (!train_note_steps(t, e) || !train_note_episodes(t, e))
             return false;
     }
     t->now.rollouts++;

@@ -1,5 +1,5 @@
-/* train_rows: what a run tells about itself: rows of progress.csv and the same as TensorBoard scalars, and an episode a row
- * of monitor.csv. In: the counters and the last step's ended episodes. Out: text in the run's buffers. */
+/* train_rows: what a run tells about itself: rows of progress.csv and the same as TensorBoard scalars, an episode a row
+ * of monitor.csv, and a step a row of steps.csv. In: the counters and the last step's ended episodes. Out: text in the run's buffers. */
 #include "train_run.h"
 
 #include <maestro/clock.h>
@@ -99,6 +99,18 @@ void train_rows_begin(struct train *t)
     csv_monitor_head(&t->files.pending[RUN_MONITOR], t->files.marks.t_start_s, t->setup.env->spec.id, train_extras,
                      TRAIN_EXTRAS);
     tfevents_head(&t->files.pending[RUN_EVENTS], wall_s(t));
+    if (t->setup.steps)
+        steps_head(&t->files.pending[RUN_STEPS]);
+}
+
+bool train_note_steps(struct train *t, struct err *e)
+{
+    for (int i = 0; t->setup.steps && i < t->envs.n_envs; i++) {
+        steps_row(t->setup.steps, i, &t->files.pending[RUN_STEPS]);
+        if (!run_files_relieve(&t->files, RUN_STEPS, e))
+            return false;
+    }
+    return true;
 }
 
 bool train_note_episodes(struct train *t, struct err *e)

@@ -87,7 +87,8 @@ MUST_CHECK bool train_checkpoint_read(const char *folder, char *title, struct bu
 
 /* train_rows.c */
 double train_elapsed_s(const struct train *t);
-void train_rows_begin(struct train *t); /* heads of the three files */
+void train_rows_begin(struct train *t); /* heads of the files */
+MUST_CHECK bool train_note_steps(struct train *t, struct err *e);
 MUST_CHECK bool train_note_episodes(struct train *t, struct err *e);
 MUST_CHECK bool train_row(struct train *t, struct err *e);
 void train_progress_now(const struct train *t, struct train_progress *out);
