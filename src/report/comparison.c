@@ -208,7 +208,7 @@ static bool plane_figure(struct page *p, const struct evaluation *v, const char 
         .name = "SLO budget", .colour = CHART_SOFT, .x = ends, .y = budget, .n = 2, .dashed = true};
     n++;
     struct chart chart = {.kind = CHART_SCATTER,
-                          .title = strcmp(trace, "ALL") == 0 ? "All traces" : trace,
+                          .title = strcmp(trace, "ALL") == 0 ? "Cost against violation, all traces" : trace,
                           .x_title = "replica-hours",
                           .y_title = "time over soft limit, %",
                           .y_from_zero = true,

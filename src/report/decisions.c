@@ -89,7 +89,7 @@ static bool tiles_figure(struct page *p, bool counted, const struct tiles tiles[
             .name = "soft limit", .colour = CHART_SOFT, .x = ends, .y = soft, .n = 2, .dashed = true};
     struct chart chart = {.kind = CHART_MAP,
                           .title = "Replicas added by a decision, in the mean",
-                          .x_title = "load of a ready pod (1: the most it carries within the soft limit)",
+                          .x_title = "load over what the ready pods can carry",
                           .y_title = "p95 over soft limit",
                           .series = series,
                           .n_series = n_series};
@@ -113,7 +113,8 @@ static bool map_figure(struct page *p, const struct csv *map, const int columns[
     sort_tiles(map, columns, tiles);
     page_paragraph(p,
                    "Where the policy was in its %.0f decisions of the judged windows, and what it did there. To the "
-                   "right the ready pods carry more, upward requests wait longer; above 1 the soft limit is broken. A "
+                   "right the ready pods carry more, upward requests wait longer; 1 is what they can carry within the "
+                   "soft limit, and the limit itself. A "
                    "tile is the mean over its decisions, which also depend on what the tile does not show: the trend "
                    "and the bursts of the load, and pods that are still starting. Small tiles stand for few decisions; "
                    "where there "

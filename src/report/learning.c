@@ -166,7 +166,7 @@ static bool price_figure(struct page *p, const struct curve *c, bool priced, dou
         series[n++] = (struct chart_series){
             .name = "price (multiplier)", .colour = 3, .x = c->x, .y = c->mean, .n = c->n, .second_axis = true};
     struct chart chart = {.kind = CHART_LINE,
-                          .title = "Time over the soft limit while learning, and its price",
+                          .title = "Time over the soft limit, and its price",
                           .note =
                               "While learning the policy still tries things out; the evaluation does not. The price "
                               "is the Lagrange multiplier: it rises while the budget is exceeded.",

@@ -158,7 +158,7 @@
         label: function (item) {
           var number = function (value) { return Number(value.toPrecision(4)).toLocaleString("en"); };
           var place = spec.kind === "line" ? number(item.parsed.y)
-            : spec.x_title.split(" (")[0] + " " + number(item.parsed.x) + ", " + spec.y_title + " " + number(item.parsed.y);
+            : spec.x_title + " " + number(item.parsed.x) + ", " + spec.y_title + " " + number(item.parsed.y);
           return item.dataset.label + ": " + place + (item.raw.n ? ", " + number(item.raw.n) + " decisions" : "");
         }
       }
@@ -191,6 +191,8 @@
     document.documentElement.dataset.charts = String(drawn.length);
   }
 
+  /* The address REPORT#picture is the page on one screen: verdict and figures, nothing to read at length. */
+  document.documentElement.classList.toggle("picture", window.location.hash === "#picture");
   drawAll();
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   window.addEventListener("resize", function () { drawn.forEach(function (chart) { chart.resize(); }); });
