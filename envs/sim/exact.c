@@ -156,6 +156,7 @@ bool exact_open(const struct sim_model *m, struct exact **out, struct err *e)
     for (int i = 0; i < m->n_services; i++) {
         count_by_bin(&services[i].latency);
         services[i].fluid.latency = &services[i].latency;
+        services[i].fluid.first_slow = LATENCY_BINS; // what is counted here has ended
     }
     x->state = state;
     sim_bind(&x->sim, &x->model, state);

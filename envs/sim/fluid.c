@@ -46,13 +46,13 @@ float fluid_turn_away(struct fluid_run *run, int pod, float left)
     return served;
 }
 
-/* One pod, one second: y = L + arrivals * share; L' from the table; y - L' requests leave. seen follows L with twice the
- * mean stay, L / (requests leaving per second), as its time constant: the slow requests that make the p95 came that long ago. */
+/* One pod, one second: y = L + arrivals * share; L' from the table; y - L' requests leave. */
 static void settle_pod(struct fluid_run *run, int pod, float arrivals)
 {
     const struct fluid_table *t = run->table;
     struct fluid_pods *p = run->pods;
-    float y = p->l[pod] + arrivals * p->share[pod];
+    float came = arrivals * p->share[pod];
+    float y = p->l[pod] + came;
     float step = y * p->per_step[pod];
     step = step < (float)(FLUID_GRID - 1) ? step : (float)(FLUID_GRID - 1);
     int32_t node = p->level[pod] * FLUID_GRID + (int32_t)step;
@@ -60,20 +60,21 @@ static void settle_pod(struct fluid_run *run, int pod, float arrivals)
     inside = inside < t->l_top ? inside : t->l_top;
     float left = y - inside;
     p->l[pod] = inside;
-    float leaving = 0.5f * left / (inside > LOWEST_L ? inside : LOWEST_L);
-    leaving = leaving < 1.0f ? leaving : 1.0f;
-    float seen = p->seen[pod] + leaving * (inside - p->seen[pod]);
-    p->seen[pod] = seen;
-    if (inside > t->reject_from)
-        left = fluid_turn_away(run, pod, left);
+    if (inside > t->reject_from) {
+        float ended = fluid_turn_away(run, pod, left);
+        came = came - (left - ended);
+        came = came > 0.0f ? came : 0.0f;
+        left = ended;
+    }
     p->served[pod] += left;
-    int32_t row = row_of(seen);
+    run->ended[pod % FLUID_LANES] += left;
+    int32_t row = row_of(inside);
     if (row != p->held_row[pod]) {
         fluid_release(t, p, pod, pod + 1, run->cells);
         p->held_row[pod] = row;
     }
-    p->held[pod] += left;
-    p->held_l[pod] += left * seen;
+    p->held[pod] += came;
+    p->held_l[pod] += came * inside;
 }
 
 void fluid_run_plain(struct fluid_run *run)
@@ -81,6 +82,14 @@ void fluid_run_plain(struct fluid_run *run)
     for (int s = 0; s < run->n_seconds; s++)
         for (int pod = 0; pod < run->n_pods; pod++)
             settle_pod(run, pod, run->arrivals[s]);
+    fluid_count(run);
+}
+
+void fluid_count(struct fluid_run *run)
+{
+    for (int lane = 0; lane < FLUID_LANES; lane++)
+        run->pods->past.ended += run->ended[lane];
+    run->pods->past.seconds += (float)run->n_seconds;
 }
 
 void fluid_run(struct fluid_run *run)
@@ -94,20 +103,118 @@ void fluid_run(struct fluid_run *run)
     fluid_run_plain(run);
 }
 
-struct fluid_sums fluid_mix(const struct latency_table *t, float *restrict cells, float *restrict mix)
+/* Requests let in since the last call, by the latency that their rows promise: counts by bin. Returns the sum of latencies. */
+static float promise(const struct latency_table *t, float *restrict cells, float *restrict count)
 {
-    struct fluid_sums sums = {0};
+    float latency_ms = 0.0f;
     for (int row = 0; row < LATENCY_ROWS; row++) {
-        float count = cells[row];
-        if (count == 0.0f)
+        float n = cells[row];
+        if (n == 0.0f)
             continue;
         const float *restrict cdf = t->cdf[row];
         for (int bin = 0; bin < LATENCY_BINS; bin++)
-            mix[bin] += count * cdf[bin];
-        sums.requests += count;
-        sums.failed += count * t->failed[row];
-        sums.latency_ms += count * t->mean_ms[row];
+            count[bin] += n * cdf[bin];
+        latency_ms += n * t->mean_ms[row];
         cells[row] = 0.0f;
     }
-    return sums;
+    for (int bin = LATENCY_BINS - 1; bin > 0; bin--) {
+        float n = count[bin] - count[bin - 1];
+        count[bin] = n > 0.0f ? n : 0.0f;
+    }
+    return latency_ms;
+}
+
+static float sum_from(const float *count, int bin)
+{
+    float sum = 0.0f;
+    for (; bin < LATENCY_BINS; bin++)
+        sum += count[bin];
+    return sum;
+}
+
+static void remember(struct fluid_past *past, const float *count)
+{
+    int at = past->n++ % FLUID_CHUNKS;
+    past->length_s[at] = past->seconds;
+    for (int bin = 0; bin < LATENCY_BINS; bin++)
+        past->rate[at][bin] = count[bin] / past->seconds;
+}
+
+static int oldest_chunk(const struct fluid_past *past)
+{
+    return past->n > FLUID_CHUNKS ? past->n - FLUID_CHUNKS : 0;
+}
+
+/* Of the slow bins, who ends now instead of who came now: the mean rate over the ages between settled and age. What is older
+ * than memory goes on as in the oldest chunk. */
+static void recall(const struct fluid_table *f, const struct fluid_past *past, float *restrict count)
+{
+    const float span_s = past->seconds, most_s = f->age_s[LATENCY_BINS - 1] + span_s;
+    const float *restrict settled_s = f->settled_s, *restrict age_s = f->age_s;
+    const int oldest = oldest_chunk(past);
+    float sum[LATENCY_BINS] = {0};
+    float from_s = 0.0f;
+    for (int k = past->n - 1; k >= oldest && from_s < most_s; k--) {
+        float to_s = k > oldest ? from_s + past->length_s[k % FLUID_CHUNKS] : most_s;
+        const float *restrict rate = past->rate[k % FLUID_CHUNKS];
+        for (int bin = f->first_slow; bin < LATENCY_BINS; bin++) {
+            float begin = settled_s[bin] > from_s ? settled_s[bin] : from_s;
+            float end = age_s[bin] + span_s < to_s ? age_s[bin] + span_s : to_s;
+            sum[bin] += end > begin ? (end - begin) * rate[bin] : 0.0f;
+        }
+        from_s = to_s;
+    }
+    for (int bin = f->first_slow; bin < LATENCY_BINS; bin++)
+        count[bin] = sum[bin] * (span_s / (age_s[bin] + span_s - settled_s[bin]));
+}
+
+/* As many as left the pods. If more left than expected, these are slow ones that went ahead of their time: pods drain faster
+ * than those inside could know when they came. With nobody expected, they are such as came last. */
+static void match(const struct fluid_past *past, int first_slow, float *restrict count)
+{
+    float total = sum_from(count, 0);
+    for (int k = past->n - 2; total <= 0.0f && past->ended > 0.0f && k >= oldest_chunk(past); k--) {
+        for (int bin = 0; bin < LATENCY_BINS; bin++)
+            count[bin] = past->rate[k % FLUID_CHUNKS][bin];
+        total = sum_from(count, 0);
+    }
+    float slow = sum_from(count, first_slow);
+    bool ahead = past->ended > total && slow > 1e-3f * total;
+    float factor = total > 0.0f ? past->ended / total : 0.0f;
+    float slow_factor = ahead ? (past->ended - (total - slow)) / slow : factor;
+    for (int bin = 0; bin < first_slow; bin++)
+        count[bin] *= ahead ? 1.0f : factor;
+    for (int bin = first_slow; bin < LATENCY_BINS; bin++)
+        count[bin] *= slow_factor;
+}
+
+static float latency_of(const struct fluid_table *f, const float *count)
+{
+    float sum_s = 0.0f;
+    for (int bin = 0; bin < LATENCY_BINS; bin++)
+        sum_s += count[bin] * f->age_s[bin];
+    return 1000.0f * sum_s;
+}
+
+struct fluid_sums fluid_mix(const struct fluid_table *f, struct fluid_past *past, float *restrict cells,
+                            float *restrict mix)
+{
+    float count[LATENCY_BINS] = {0};
+    float latency_ms = promise(f->latency, cells, count);
+    if (f->first_slow < LATENCY_BINS && past->seconds > 0.0f) {
+        float binned_ms = latency_of(f, count);
+        float correction =
+            binned_ms > 0.0f ? latency_ms / binned_ms : 1.0f; // a bin has one latency, a row its own mean
+        remember(past, count);
+        recall(f, past, count);
+        match(past, f->first_slow, count);
+        latency_ms = correction * latency_of(f, count);
+        past->seconds = past->ended = 0.0f;
+    }
+    float below = 0.0f;
+    for (int bin = 0; bin < LATENCY_BINS; bin++) {
+        below += count[bin];
+        mix[bin] += below;
+    }
+    return (struct fluid_sums){.requests = below, .failed = count[LATENCY_BINS - 1], .latency_ms = latency_ms};
 }

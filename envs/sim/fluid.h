@@ -23,7 +23,23 @@ struct fluid_table {
     float reject_from;            /* below this L nobody is turned away */
     float capacity_rps[FLUID_LEVELS];
     uint8_t row_map[FLUID_LEVELS][LATENCY_ROWS]; /* row whose latencies a pod at that speed and L shows */
+    /* A request that ends now after 10 s has a latency that its pod promised 10 s ago (waiting for a place) or in between
+     * (sharing the CPU, whose pace may change meanwhile). */
+    int first_slow;                /* bins below end as soon as they come */
+    float age_s[LATENCY_BINS];     /* how long ago those who end now came */
+    float settled_s[LATENCY_BINS]; /* how long ago the last of what settled their latency was known */
     const struct latency_table *latency;
+};
+
+#define FLUID_CHUNKS 64
+
+/* Who came, by the latency promised, in chunks of time. */
+struct fluid_past {
+    float seconds; /* since the last chunk */
+    float ended;   /* requests that left in that time, but for those turned away */
+    int32_t n;     /* chunks so far; chunk k lies in k % FLUID_CHUNKS */
+    float length_s[FLUID_CHUNKS];
+    float rate[FLUID_CHUNKS][LATENCY_BINS]; /* requests/s */
 };
 
 /* Structure of arrays over pod slots. A slot that takes no requests has share 0 and L 0. */
@@ -33,17 +49,16 @@ struct fluid_pods {
     float served[FLUID_PODS];   /* requests served since somebody last set it to 0 */
     float per_step[FLUID_PODS]; /* of the pod's level */
     int32_t level[FLUID_PODS];
-    /* L as the requests that leave now found it when they came, a while ago: what their latency depends on. */
-    float seen[FLUID_PODS];
-    /* Loads are smooth, so a pod stays in its row for many seconds: what it served there is held back until it leaves, with
-     * the sum of seen over these requests: it tells how to divide them between this row and the next. */
+    /* Loads are smooth, so a pod stays in its row for many seconds: what came to it there is held back until it leaves, with
+     * the sum of L over these requests: it tells how to divide them between this row and the next. */
     float held[FLUID_PODS];
     float held_l[FLUID_PODS];
     int32_t held_row[FLUID_PODS];
+    struct fluid_past past;
 };
 
-/* One call: the seconds of arrivals[n_seconds] over slots [0, n_pods). cells[LATENCY_ROWS] += requests served by row;
- * rejected += requests turned away. */
+/* One call: the seconds of arrivals[n_seconds] over slots [0, n_pods). cells[LATENCY_ROWS] += requests let in, by the row
+ * of the pod that they came to; rejected += requests turned away; ended += all others that left. */
 struct fluid_run {
     const struct fluid_table *table;
     struct fluid_pods *pods;
@@ -52,6 +67,7 @@ struct fluid_run {
     int n_seconds;
     float *cells;
     float rejected;
+    float ended[FLUID_LANES]; /* by lane */
 };
 
 void fluid_run(struct fluid_run *run); /* the fastest kernel of this machine */
@@ -60,11 +76,11 @@ void fluid_run(struct fluid_run *run); /* the fastest kernel of this machine */
 void fluid_release(const struct fluid_table *t, struct fluid_pods *p, int first, int end, float *cells);
 
 struct fluid_sums {
-    float requests, failed, latency_ms; /* sum of cells; of cells * failed; of cells * mean_ms */
+    float requests, failed, latency_ms; /* counts; sum of latencies */
 };
 
-/* mix[LATENCY_BINS] += sum over rows of cells * cdf, then cells = 0. */
-struct fluid_sums fluid_mix(const struct latency_table *t, float *cells /* [LATENCY_ROWS] */,
+/* Requests that ended since the last call, by latency: mix[LATENCY_BINS] += their cumulative counts. cells = 0. */
+struct fluid_sums fluid_mix(const struct fluid_table *t, struct fluid_past *past, float *cells /* [LATENCY_ROWS] */,
                             float *mix /* [LATENCY_BINS] */);
 
 /* The kernels, for the test that compares them. The plain one runs everywhere. */
@@ -72,6 +88,9 @@ void fluid_run_plain(struct fluid_run *run);
 #ifdef SIM_HAVE_AVX2
 void fluid_run_avx2(struct fluid_run *run);
 #endif
+
+/* The kernels' common end: a run's sums go to the past. */
+void fluid_count(struct fluid_run *run);
 
 /* Rare, the kernels' common tail: a pod near its limit turns requests away. Of the left ones it returns the served. */
 float fluid_turn_away(struct fluid_run *run, int pod, float left);

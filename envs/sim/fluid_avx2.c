@@ -6,7 +6,7 @@
 
 /* Eight pods through one stretch, in registers. */
 struct lanes {
-    __m256 l, share, served, per_step, seen, held, held_l;
+    __m256 l, share, served, per_step, held, held_l;
     __m256i base, row;
 };
 
@@ -18,7 +18,6 @@ static struct lanes load_lanes(const struct fluid_pods *p, int first)
         .share = _mm256_loadu_ps(p->share + first),
         .served = _mm256_loadu_ps(p->served + first),
         .per_step = _mm256_loadu_ps(p->per_step + first),
-        .seen = _mm256_loadu_ps(p->seen + first),
         .held = _mm256_loadu_ps(p->held + first),
         .held_l = _mm256_loadu_ps(p->held_l + first),
         .base = _mm256_slli_epi32(level, 8), // * FLUID_GRID
@@ -30,7 +29,6 @@ static void store_lanes(const struct lanes *v, struct fluid_pods *p, int first)
 {
     _mm256_storeu_ps(p->l + first, v->l);
     _mm256_storeu_ps(p->served + first, v->served);
-    _mm256_storeu_ps(p->seen + first, v->seen);
     _mm256_storeu_ps(p->held + first, v->held);
     _mm256_storeu_ps(p->held_l + first, v->held_l);
     _mm256_storeu_si256((__m256i *)(void *)(p->held_row + first), v->row);
@@ -70,10 +68,11 @@ static inline __m256i rows_of(__m256 l)
     return _mm256_min_epi32(row, _mm256_set1_epi32(LATENCY_ROWS - 1));
 }
 
-static inline void settle_lanes(struct fluid_run *run, struct lanes *v, int first, float arrivals)
+static inline void settle_lanes(struct fluid_run *run, struct lanes *v, int first, float arrivals, __m256 *ended_sum)
 {
     const struct fluid_table *t = run->table;
-    __m256 y = _mm256_add_ps(v->l, _mm256_mul_ps(_mm256_set1_ps(arrivals), v->share));
+    __m256 came = _mm256_mul_ps(_mm256_set1_ps(arrivals), v->share);
+    __m256 y = _mm256_add_ps(v->l, came);
     __m256 step = _mm256_min_ps(_mm256_mul_ps(y, v->per_step), _mm256_set1_ps((float)(FLUID_GRID - 1)));
     __m256i node = _mm256_add_epi32(v->base, _mm256_cvttps_epi32(step));
     __m256 intercept = _mm256_i32gather_ps(t->intercept, node, 4);
@@ -82,20 +81,20 @@ static inline void settle_lanes(struct fluid_run *run, struct lanes *v, int firs
     inside = _mm256_min_ps(inside, _mm256_set1_ps(t->l_top));
     __m256 left = _mm256_sub_ps(y, inside);
     v->l = inside;
-    __m256 lowest = _mm256_set1_ps(1.0f / (float)(1 << -LATENCY_LOG2_MIN));
-    __m256 leaving = _mm256_div_ps(_mm256_mul_ps(_mm256_set1_ps(0.5f), left), _mm256_max_ps(inside, lowest));
-    leaving = _mm256_min_ps(leaving, _mm256_set1_ps(1.0f));
-    v->seen = _mm256_add_ps(v->seen, _mm256_mul_ps(leaving, _mm256_sub_ps(inside, v->seen)));
     int full = _mm256_movemask_ps(_mm256_cmp_ps(inside, _mm256_set1_ps(t->reject_from), _CMP_GT_OQ));
-    if (full)
-        left = turn_away(run, first, inside, left, full);
+    if (full) {
+        __m256 ended = turn_away(run, first, inside, left, full);
+        came = _mm256_max_ps(_mm256_sub_ps(came, _mm256_sub_ps(left, ended)), _mm256_setzero_ps());
+        left = ended;
+    }
     v->served = _mm256_add_ps(v->served, left);
-    __m256i row = rows_of(v->seen);
+    *ended_sum = _mm256_add_ps(*ended_sum, left);
+    __m256i row = rows_of(inside);
     int moved = 0xff & ~_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(row, v->row)));
     if (moved)
         change_rows(run, v, first, row, moved);
-    v->held = _mm256_add_ps(v->held, left);
-    v->held_l = _mm256_add_ps(v->held_l, _mm256_mul_ps(left, v->seen));
+    v->held = _mm256_add_ps(v->held, came);
+    v->held_l = _mm256_add_ps(v->held_l, _mm256_mul_ps(came, inside));
 }
 
 /* Seconds outside, pods inside: the chains of different pods overlap. */
@@ -105,9 +104,12 @@ void fluid_run_avx2(struct fluid_run *run)
     int n = (run->n_pods + FLUID_LANES - 1) / FLUID_LANES;
     for (int i = 0; i < n; i++)
         v[i] = load_lanes(run->pods, i * FLUID_LANES);
+    __m256 ended = _mm256_loadu_ps(run->ended);
     for (int s = 0; s < run->n_seconds; s++)
         for (int i = 0; i < n; i++)
-            settle_lanes(run, &v[i], i * FLUID_LANES, run->arrivals[s]);
+            settle_lanes(run, &v[i], i * FLUID_LANES, run->arrivals[s], &ended);
+    _mm256_storeu_ps(run->ended, ended);
     for (int i = 0; i < n; i++)
         store_lanes(&v[i], run->pods, i * FLUID_LANES);
+    fluid_count(run);
 }

@@ -32,7 +32,7 @@ void measure_flush(const struct service *v, struct sim_state *s)
 {
     float mix[LATENCY_BINS] = {0};
     fluid_release(&v->fluid, &s->pods, 0, s->n_slots, s->cells);
-    struct fluid_sums sums = fluid_mix(&v->latency, s->cells, mix);
+    struct fluid_sums sums = fluid_mix(&v->fluid, &s->pods.past, s->cells, mix);
     if (s->network_delay_ms > 0 || s->network_loss > 0)
         disturb(v, s, mix, &sums);
     double requests = (double)sums.requests + s->lost;

@@ -65,8 +65,30 @@ static float first_rejecting_l(const struct latency_table *t)
     return 0.999f * t->l_limit;
 }
 
-static void build_fluid(struct fluid_table *f, const struct latency_table *t)
+/* Latencies below this do not show in steps of a second. */
+static const float SLOW_S = 0.3f;
+
+/* The waiting for a place (its share of a full pod's latency, and at most the whole backlog) is settled on arrival. So is what
+ * needs no CPU. The CPU's share of the rest depends on who is there until the end. */
+static void build_ages(struct fluid_table *f, const struct latency_table *t, const struct service_model *model)
 {
+    float places = (float)model->concurrency, backlog = (float)model->backlog;
+    float queued = backlog / (backlog + places), queue_s = backlog / t->capacity_rps;
+    float cpu = fmaxf(0.0f, 1.0f - 0.001f * (float)model->wait_ms * t->capacity_rps / places);
+    f->first_slow = LATENCY_BINS;
+    for (int bin = LATENCY_BINS - 1; bin >= 0; bin--) {
+        float low_ms = bin > 0 ? t->bound_ms[bin - 1] : 0.5f * t->bound_ms[0];
+        float age_s = 0.001f * sqrtf(low_ms * t->bound_ms[bin]);
+        f->age_s[bin] = age_s;
+        f->settled_s[bin] = age_s - cpu * (age_s - fminf(queue_s, queued * age_s));
+        if (age_s > SLOW_S)
+            f->first_slow = bin;
+    }
+}
+
+static void build_fluid(struct fluid_table *f, const struct latency_table *t, const struct service_model *model)
+{
+    build_ages(f, t, model);
     float l_end = saturated_l(t);
     f->latency = t;
     f->l_top = t->l_limit;
@@ -120,7 +142,7 @@ void service_derive(const struct service_profile *profile, double soft_ms, struc
 {
     out->profile = *profile;
     out->soft_ms = soft_ms > 0 ? soft_ms : profile->service.latency_soft_ms;
-    build_fluid(&out->fluid, &out->latency);
+    build_fluid(&out->fluid, &out->latency, &profile->service.model);
     const struct config_list *bounds = &profile->measurement.buckets_ms;
     for (int b = 0; b < bounds->n && b < SERVICE_BUCKETS; b++)
         out->buckets[b] = place_of(&out->latency, bounds->v[b]);
