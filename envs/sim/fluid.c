@@ -3,6 +3,7 @@
 #include "fluid.h"
 
 #include <maestro/cpu.h>
+#include <string.h>
 
 #define LOWEST_L (1.0f / (float)(1 << -LATENCY_LOG2_MIN))
 
@@ -117,27 +118,45 @@ static float promise(const struct latency_table *t, float *restrict cells, float
         latency_ms += n * t->mean_ms[row];
         cells[row] = 0.0f;
     }
-    for (int bin = LATENCY_BINS - 1; bin > 0; bin--) {
-        float n = count[bin] - count[bin - 1];
+    float within[LATENCY_BINS + 1] = {0};
+    memcpy(within + 1, count, LATENCY_BINS * sizeof *count);
+    for (int bin = 0; bin < LATENCY_BINS; bin++) {
+        float n = within[bin + 1] - within[bin];
         count[bin] = n > 0.0f ? n : 0.0f;
     }
     return latency_ms;
 }
 
-static float sum_from(const float *count, int bin)
+/* Sum of a * b from a bin on, a multiple of FLUID_LANES; in lanes, so that it vectorises. */
+static float dot_from(const float *a, const float *b, int bin)
 {
-    float sum = 0.0f;
-    for (; bin < LATENCY_BINS; bin++)
-        sum += count[bin];
+    float lane[FLUID_LANES] = {0}, sum = 0.0f;
+    for (; bin < LATENCY_BINS; bin += FLUID_LANES)
+        for (int i = 0; i < FLUID_LANES; i++)
+            lane[i] += a[bin + i] * b[bin + i];
+    for (int i = 0; i < FLUID_LANES; i++)
+        sum += lane[i];
+    return sum;
+}
+
+static float sum_from(const float *a, int bin)
+{
+    float lane[FLUID_LANES] = {0}, sum = 0.0f;
+    for (; bin < LATENCY_BINS; bin += FLUID_LANES)
+        for (int i = 0; i < FLUID_LANES; i++)
+            lane[i] += a[bin + i];
+    for (int i = 0; i < FLUID_LANES; i++)
+        sum += lane[i];
     return sum;
 }
 
 static void remember(struct fluid_past *past, const float *count)
 {
     int at = past->n++ % FLUID_CHUNKS;
+    float *restrict rate = past->rate[at], per_s = 1.0f / past->seconds;
     past->length_s[at] = past->seconds;
     for (int bin = 0; bin < LATENCY_BINS; bin++)
-        past->rate[at][bin] = count[bin] / past->seconds;
+        rate[bin] = count[bin] * per_s;
 }
 
 static int oldest_chunk(const struct fluid_past *past)
@@ -160,7 +179,8 @@ static void recall(const struct fluid_table *f, const struct fluid_past *past, f
         for (int bin = f->first_slow; bin < LATENCY_BINS; bin++) {
             float begin = settled_s[bin] > from_s ? settled_s[bin] : from_s;
             float end = age_s[bin] + span_s < to_s ? age_s[bin] + span_s : to_s;
-            sum[bin] += end > begin ? (end - begin) * rate[bin] : 0.0f;
+            float both = end > begin ? end - begin : 0.0f;
+            sum[bin] += both * rate[bin];
         }
         from_s = to_s;
     }
@@ -188,27 +208,22 @@ static void match(const struct fluid_past *past, int first_slow, float *restrict
         count[bin] *= slow_factor;
 }
 
-static float latency_of(const struct fluid_table *f, const float *count)
-{
-    float sum_s = 0.0f;
-    for (int bin = 0; bin < LATENCY_BINS; bin++)
-        sum_s += count[bin] * f->age_s[bin];
-    return 1000.0f * sum_s;
-}
-
 struct fluid_sums fluid_mix(const struct fluid_table *f, struct fluid_past *past, float *restrict cells,
                             float *restrict mix)
 {
+    const bool remembers = f->first_slow < LATENCY_BINS;
+    if (remembers && past->seconds <= 0.0f)
+        return (struct fluid_sums){0};
     float count[LATENCY_BINS] = {0};
     float latency_ms = promise(f->latency, cells, count);
-    if (f->first_slow < LATENCY_BINS && past->seconds > 0.0f) {
-        float binned_ms = latency_of(f, count);
+    if (remembers) {
+        float binned_ms = 1000.0f * dot_from(count, f->age_s, 0);
         float correction =
             binned_ms > 0.0f ? latency_ms / binned_ms : 1.0f; // a bin has one latency, a row its own mean
         remember(past, count);
         recall(f, past, count);
         match(past, f->first_slow, count);
-        latency_ms = correction * latency_of(f, count);
+        latency_ms = correction * 1000.0f * dot_from(count, f->age_s, 0);
         past->seconds = past->ended = 0.0f;
     }
     float below = 0.0f;

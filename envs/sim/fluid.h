@@ -25,7 +25,7 @@ struct fluid_table {
     uint8_t row_map[FLUID_LEVELS][LATENCY_ROWS]; /* row whose latencies a pod at that speed and L shows */
     /* A request that ends now after 10 s has a latency that its pod promised 10 s ago (waiting for a place) or in between
      * (sharing the CPU, whose pace may change meanwhile). */
-    int first_slow;                /* bins below end as soon as they come */
+    int first_slow;                /* bins below end as soon as they come; a multiple of FLUID_LANES */
     float age_s[LATENCY_BINS];     /* how long ago those who end now came */
     float settled_s[LATENCY_BINS]; /* how long ago the last of what settled their latency was known */
     const struct latency_table *latency;

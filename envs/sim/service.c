@@ -82,7 +82,7 @@ static void build_ages(struct fluid_table *f, const struct latency_table *t, con
         f->age_s[bin] = age_s;
         f->settled_s[bin] = age_s - cpu * (age_s - fminf(queue_s, queued * age_s));
         if (age_s > SLOW_S)
-            f->first_slow = bin;
+            f->first_slow = bin / FLUID_LANES * FLUID_LANES;
     }
 }
 
