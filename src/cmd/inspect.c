@@ -83,7 +83,8 @@ static void show_column(const struct csv *table, int column, int name_width, str
     for (int i = 0; i < 3; i++)
         snprintf(text[i], sizeof text[i], "%.4g", range[i]);
     buf_printf(out, "%-*s  %10s %10s %10s  ", name_width, table->names[column], text[0], text[1], text[2]);
-    term_sparkline(out, bins, n, INSPECT_SPARK);
+    int room = INSPECT_WIDTH - name_width - 37;
+    term_sparkline(out, bins, n, room > INSPECT_SPARK ? INSPECT_SPARK : room < 20 ? 20 : room);
     buf_text(out, "\n");
 }
 
@@ -92,13 +93,15 @@ static void last_rows(const struct csv *table, struct buf *out)
     size_t from = table->n_rows > INSPECT_LAST ? table->n_rows - INSPECT_LAST : 0;
     if (table->n_columns > 12 || table->n_rows == 0)
         return;
+    int width = longest_name(table) + 2;
+    width = width < 15 ? 15 : width;
     buf_printf(out, "\nlast %zu rows\n", table->n_rows - from);
     for (int i = 0; i < table->n_columns; i++)
-        buf_printf(out, "%-*s", i + 1 < table->n_columns ? 15 : 0, table->names[i]);
+        buf_printf(out, "%-*s", i + 1 < table->n_columns ? width : 0, table->names[i]);
     buf_text(out, "\n");
     for (size_t row = from; row < table->n_rows; row++) {
         for (int i = 0; i < table->n_columns; i++)
-            buf_printf(out, "%-*s", i + 1 < table->n_columns ? 15 : 0, csv_text(table, row, i));
+            buf_printf(out, "%-*s", i + 1 < table->n_columns ? width : 0, csv_text(table, row, i));
         buf_text(out, "\n");
     }
 }
@@ -127,19 +130,27 @@ static bool show_csv(const char *path, struct buf *out, struct err *e)
     return true;
 }
 
-/* The newest row of progress.csv as Stable-Baselines3 would print it. */
+static bool show_policy(const char *path, struct buf *out, struct err *e)
+{
+    return inspect_safetensors(path, true, out, e);
+}
+
+/* The newest row of progress.csv as Stable-Baselines3 would print it: what belongs together stands together. */
 static bool show_progress(const char *path, struct buf *out, struct err *e)
 {
+    static const char *const sections[] = {"eval/", "rollout/", "time/", "train/"};
     struct csv table = {0};
     if (!csv_read(path, CSV_MIXED, &table, e))
         return false;
     struct term_row rows[CSV_COLUMNS];
     static char numbers[CSV_COLUMNS][TERM_NUMBER];
     size_t n = 0;
-    for (int i = 0; table.n_rows > 0 && i < table.n_columns; i++) {
-        double value = csv_value(&table, table.n_rows - 1, i);
-        if (isfinite(value))
-            rows[n++] = (struct term_row){table.names[i], term_number(numbers[i], value)};
+    for (size_t k = 0; k < sizeof sections / sizeof *sections; k++) {
+        for (int i = 0; table.n_rows > 0 && i < table.n_columns; i++) {
+            double value = csv_value(&table, table.n_rows - 1, i);
+            if (isfinite(value) && strncmp(table.names[i], sections[k], strlen(sections[k])) == 0 && n < CSV_COLUMNS)
+                rows[n++] = (struct term_row){table.names[i], term_number(numbers[i], value)};
+        }
     }
     if (n > 0)
         term_table(out, rows, n);
@@ -150,8 +161,7 @@ static bool show_progress(const char *path, struct buf *out, struct err *e)
 static bool show_run(const char *folder, struct buf *out, struct err *e)
 {
     static const char *const files[] = {"progress.csv", "monitor.csv", "best.safetensors"};
-    static bool (*const show[])(const char *, struct buf *, struct err *) = {show_progress, show_csv,
-                                                                             inspect_safetensors};
+    static bool (*const show[])(const char *, struct buf *, struct err *) = {show_progress, show_csv, show_policy};
     int n_shown = 0;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[1024];
@@ -183,7 +193,7 @@ static bool show_file(const char *path, struct buf *out, struct err *e)
         return inspect_journal(path, out, e);
     // A safetensors file opens with the length of its JSON, which begins with a brace.
     if (n > 8 && first[8] == '{' && memchr(first, '\0', 8))
-        return inspect_safetensors(path, out, e);
+        return inspect_safetensors(path, false, out, e);
     if (memchr(first, '\0', n))
         return err_set(e, ERR_FORMAT, "%s: is neither a policy file nor a journal nor a CSV", path);
     return show_csv(path, out, e);

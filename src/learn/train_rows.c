@@ -172,8 +172,9 @@ static void fill_time(const struct train *t, double elapsed_s, struct csv_cell *
     double window_s = elapsed_s - t->now.row_elapsed_s;
     cells[ITERATIONS] = whole((double)t->now.rollouts);
     cells[FPS] = whole((double)t->now.steps / fmax(elapsed_s, 1e-9));
-    cells[FPS_WINDOW] =
-        window_s > 0.0 ? whole((double)(t->now.steps - t->now.row_steps) / window_s) : (struct csv_cell){CSV_EMPTY, 0};
+    cells[FPS_WINDOW] = window_s > 0.0 && t->now.steps > t->now.row_steps
+                            ? whole((double)(t->now.steps - t->now.row_steps) / window_s)
+                            : (struct csv_cell){CSV_EMPTY, 0};
     cells[TIME_ELAPSED] = whole(elapsed_s);
     cells[TOTAL_TIMESTEPS] = whole((double)t->now.steps);
 }
