@@ -127,8 +127,10 @@ static void decision_map(const struct evaluate_result *r, struct buf *out)
     buf_text(out, "load_per_capacity,p95_over_soft,action_delta,count\n");
     for (int i = 0; i < EVALUATE_MAP_LATENCIES * EVALUATE_MAP_LOADS; i++) {
         long n = atomic_load(&r->tiles[i].n_decisions);
-        double load = (i % EVALUATE_MAP_LOADS + 0.5) * EVALUATE_MAP_LOAD_STEP;
-        double latency = (i / EVALUATE_MAP_LOADS + 0.5) * EVALUATE_MAP_LATENCY_STEP;
+        int column = i % EVALUATE_MAP_LOADS;
+        int row = i / EVALUATE_MAP_LOADS;
+        double load = (column + 0.5) * EVALUATE_MAP_LOAD_STEP;
+        double latency = (row + 0.5) * EVALUATE_MAP_LATENCY_STEP;
         buf_printf(out, "%.6g,%.6g", load, latency);
         put_number(out, n > 0 ? (double)atomic_load(&r->tiles[i].delta) / (double)n : (double)NAN);
         buf_printf(out, ",%ld\n", n);

@@ -159,12 +159,16 @@ static bool price_figure(struct page *p, const struct curve *c, bool priced, dou
         {.name = "time over the soft limit", .colour = 0, .x = c->x, .y = c->y, .n = c->n},
     };
     int n = 1;
-    if (isfinite(budget))
-        series[n++] = (struct chart_series){
+    if (isfinite(budget)) {
+        series[n] = (struct chart_series){
             .name = "SLO budget", .colour = CHART_SOFT, .x = ends, .y = level, .n = 2, .dashed = true};
-    if (priced)
-        series[n++] = (struct chart_series){
+        n++;
+    }
+    if (priced) {
+        series[n] = (struct chart_series){
             .name = "price (multiplier)", .colour = 3, .x = c->x, .y = c->mean, .n = c->n, .second_axis = true};
+        n++;
+    }
     struct chart chart = {.kind = CHART_LINE,
                           .title = "Time over the soft limit, and its price",
                           .note =
