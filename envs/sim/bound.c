@@ -5,7 +5,8 @@
  * pod-seconds that complete D in all give at most n T hull(D / n T) (Jensen). D may fall short of the arrivals by what is
  * still inside at the end (bound_l per pod: beyond that L half of its requests are late), and by what overloaded pods swallow:
  * a pod may receive up to lambda_max, its share at the worst imbalance, yet complete only the capacity of its lowest
- * speed, half of it late. That is one more point that the hull may be joined with. Between two bins x is feasible at most
+ * speed, half of it late. That is one more point that the hull may be joined with. Requests that come less than x before the
+ * span's end cannot end later than x within it: they count as in time, whoever serves them. Between two bins x is feasible at most
  * from where the line between their values (with the same allowance for what is still inside) crosses 0. */
 #include "state.h"
 
@@ -86,17 +87,20 @@ void bound_build(struct service *s)
 
 /* What a span asks of each pod. */
 struct asked {
-    double per_pod_s; /* arrivals per pod-second */
-    double seconds;
+    const float *arrivals; /* [n_seconds] */
+    int n_seconds;
+    double n;          /* pods */
     double lambda_max; /* most that one pod can be sent in a second */
     double slow_rps;   /* what a pod of the lowest speed completes when overloaded */
 };
 
-/* Sum of psi per pod-second at best, for one bin, with so many requests still inside each pod at the end. */
-static double best_surplus(const struct service *s, int bin, float inside, const struct asked *a)
+/* Sum of psi per pod-second at best, for one bin, with per_pod_s arrivals per pod-second, so many of which are still inside
+ * each pod at the end. */
+static double best_surplus(const struct service *s, int bin, double per_pod_s, double seconds, float inside,
+                           const struct asked *a)
 {
     double capacity = (double)s->latency.capacity_rps;
-    double mean = fmax(0.0, a->per_pod_s - (double)inside / a->seconds);
+    double mean = fmax(0.0, per_pod_s - (double)inside / seconds);
     double step = capacity / (BOUND_GRID - 1);
     const float *hull = s->bound[bin];
     double best = -HUGE_VAL;
@@ -117,27 +121,41 @@ static double best_surplus(const struct service *s, int bin, float inside, const
     return best;
 }
 
-static bool feasible(const struct service *s, int bin, const struct asked *a)
-{
-    return best_surplus(s, bin, s->bound_l[bin], a) >= 0;
-}
-
 static struct asked ask(const struct service *s, const float *arrivals, int n_seconds, double n, double busiest)
 {
-    double sum = 0.0, most = 0.0;
-    for (int i = 0; i < n_seconds; i++) {
-        sum += (double)arrivals[i];
+    double most = 0.0;
+    for (int i = 0; i < n_seconds; i++)
         most = fmax(most, (double)arrivals[i]);
-    }
     double times = n > 1 ? n * busiest / (busiest + (n - 1) * (2 - busiest)) : 1.0;
     double slowest = s->profile.pods.warm_up_speed / (1.0 + s->profile.service.drift);
     double stolen = s->profile.faults.kinds[FAULT_CPU_STRESS].probability > 0
                         ? fmin(0.9, s->profile.faults.kinds[FAULT_CPU_STRESS].strength)
                         : 0.0;
-    return (struct asked){.per_pod_s = sum / (n * n_seconds),
-                          .seconds = n_seconds,
+    return (struct asked){.arrivals = arrivals,
+                          .n_seconds = n_seconds,
+                          .n = n,
                           .lambda_max = most / n * fmax(times, 1.0),
                           .slow_rps = slowest * (1.0 - stolen) * (double)s->latency.capacity_rps};
+}
+
+/* Sum of psi per pod-second of the span at best, for a bin, with as many still inside at the end as of the bin `inside`. */
+static double surplus(const struct service *s, int bin, int inside, const struct asked *a)
+{
+    double before_s = (double)a->n_seconds - (double)s->latency.bound_ms[bin] / 1000.0, before = 0.0, after = 0.0;
+    for (int i = 0; i < a->n_seconds; i++) {
+        double part = fmax(0.0, fmin(1.0, before_s - i));
+        before += part * (double)a->arrivals[i];
+        after += (1.0 - part) * (double)a->arrivals[i];
+    }
+    double in_time = (1.0 - BOUND_P95) * after / a->n;
+    double rest =
+        before_s > 0.0 ? best_surplus(s, bin, before / (a->n * before_s), before_s, s->bound_l[inside], a) : 0.0;
+    return (fmax(before_s, 0.0) * rest + in_time) / a->n_seconds;
+}
+
+static bool feasible(const struct service *s, int bin, const struct asked *a)
+{
+    return surplus(s, bin, bin, a) >= 0;
 }
 
 static double worst_busiest(const struct sim_model *m, const struct service *s)
@@ -151,8 +169,11 @@ static double worst_busiest(const struct sim_model *m, const struct service *s)
 double sim_bound_p95(const struct sim_model *m, int variant, const float *arrivals, int n_seconds, double n)
 {
     const struct service *s = &m->services[variant];
+    double sum = 0.0;
+    for (int i = 0; i < n_seconds; i++)
+        sum += (double)arrivals[i];
     struct asked a = ask(s, arrivals, n_seconds, fmax(n, 1e-3), worst_busiest(m, s));
-    if (n_seconds <= 0 || a.per_pod_s <= 0 || feasible(s, 0, &a))
+    if (sum <= 0.0 || feasible(s, 0, &a))
         return 0.0;
     int low = 0, high = LATENCY_BINS - 1;
     if (!feasible(s, high, &a))
@@ -164,8 +185,11 @@ double sim_bound_p95(const struct sim_model *m, int variant, const float *arriva
         else
             low = middle;
     }
-    double under = best_surplus(s, low, s->bound_l[high], &a), over = best_surplus(s, high, s->bound_l[high], &a);
-    double part = isinf(under) || under >= 0 ? 0.0 : -under / (over - under);
+    double under = surplus(s, low, high, &a), over = surplus(s, high, high, &a);
     double low_ms = (double)s->latency.bound_ms[low], high_ms = (double)s->latency.bound_ms[high];
-    return low_ms * pow(high_ms / low_ms, part);
+    if (isinf(under) || under >= 0)
+        return low_ms;
+    double per_pod_s = sum / (a.n * n_seconds), late = 1.0 - BOUND_P95;
+    double late_low = late - under / per_pod_s, late_high = fmax(0.0, late - over / per_pod_s);
+    return low_ms + latency_part(late_low, late_high, late) * (high_ms - low_ms);
 }

@@ -59,6 +59,23 @@ float latency_steady_l(const struct latency_table *t, float arrival_rps)
     return grid_find(t->throughput, arrival_rps);
 }
 
+double latency_part(double longer_low, double longer_high, double longer)
+{
+    if (longer_low <= longer_high)
+        return 1.0;
+    if (longer_high < 1e-6 * longer_low)
+        return (longer_low - longer) / (longer_low - longer_high);
+    return log(longer / longer_low) / log(longer_high / longer_low);
+}
+
+/* The inverse of latency_part. */
+static double longer_at(double longer_low, double longer_high, double part)
+{
+    if (longer_high < 1e-6 * longer_low)
+        return longer_low + part * (longer_high - longer_low);
+    return longer_low * pow(longer_high / longer_low, part);
+}
+
 double latency_cdf(const struct latency_table *t, int row, double ms)
 {
     const float *share = t->cdf[row];
@@ -76,8 +93,8 @@ double latency_cdf(const struct latency_table *t, int row, double ms)
     }
     if (high == LATENCY_BINS - 1)
         return (double)share[low]; // the rest failed, at the time-out itself
-    double part = log(ms / (double)t->bound_ms[low]) / log((double)t->bound_ms[high] / (double)t->bound_ms[low]);
-    return (double)share[low] + part * (double)(share[high] - share[low]);
+    double low_ms = (double)t->bound_ms[low], high_ms = (double)t->bound_ms[high];
+    return 1.0 - longer_at(1.0 - (double)share[low], 1.0 - (double)share[high], (ms - low_ms) / (high_ms - low_ms));
 }
 
 void latency_mix(const struct latency_table *t, const double *counts, double *mix)
@@ -101,9 +118,8 @@ double latency_mix_quantile(const struct latency_table *t, const double *mix, do
     if (high == 0)
         return mix[0] > 0.0 ? (double)t->bound_ms[0] * wanted / mix[0] : (double)t->bound_ms[0];
     double low_ms = (double)t->bound_ms[high - 1], high_ms = (double)t->bound_ms[high];
-    double step = mix[high] - mix[high - 1];
-    double part = step > 0.0 ? (wanted - mix[high - 1]) / step : 1.0;
-    return low_ms * pow(high_ms / low_ms, fmin(1.0, part));
+    double part = latency_part(total - mix[high - 1], fmax(0.0, total - mix[high]), total - wanted);
+    return low_ms + fmin(1.0, part) * (high_ms - low_ms);
 }
 
 double latency_quantile(const struct latency_table *t, const double *counts, double q)

@@ -15,7 +15,7 @@
  * largest. With a quota later: there p95 jumps from unthrottled to throttled requests as the load rises. */
 static const double SHARED_SHAPE_FROM = 0.5;
 static const double SHARED_SHAPE_FROM_QUOTA = 0.86;
-static const double SHAPE_REACH = 0.12; /* of load */
+static const double SHAPE_REACH = 0.05; /* of load */
 
 /* Between points up to this load, rows mix the two distributions; beyond, where a point is much slower than the last, their
  * latencies are scaled. */
@@ -44,7 +44,7 @@ static double fine_edge(int bin)
     return ldexp(step, bin / FINE_OCTAVE + FINE_LOG2_MIN);
 }
 
-void latency_read_levels(const uint32_t *fine, double n, double timeout_ms, double *level_ms)
+void latency_read_levels(const float *fine, double n, double timeout_ms, double *level_ms)
 {
     double below = 0.0;
     int bin = 0;
@@ -287,14 +287,14 @@ static double overload_levels(const struct latency_points *points, const struct 
                               double *level_ms)
 {
     const struct overload o = overload_at(points, l);
-    uint32_t fine[FINE_BINS] = {0};
+    float fine[FINE_BINS] = {0};
     double over = 0.0;
     for (int i = 0; i < SAMPLES; i++) {
         const struct pod_request *r = &samples->demand[i];
         double queue_s = fmax(0.0, o.queue_s + o.queue_sd_s * samples->normal[i]);
         double s = queue_s + o.stretch * r->cpu_s + r->wait_s;
         if (s < points->config.timeout_s)
-            fine[latency_fine_bin(1000.0 * s)]++;
+            fine[latency_fine_bin(1000.0 * s)] += 1.0f;
         else
             over += 1.0 / SAMPLES;
     }

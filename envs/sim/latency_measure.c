@@ -4,8 +4,9 @@
  * a place, processor sharing in it, and time-outs. It knows nothing of clusters, balancing or faults.
  *
  * Three things let few requests tell much. Arrivals and demands come from pools drawn evenly over their distributions. The
- * same arrivals also pass one fast server, whose mean workload is known (Pollaczek and Khinchine); what it misses by corrects
- * the pod's L (a control variate). And near saturation, neighbouring loads share their shape. */
+ * same arrivals also pass one server of known workload, and requests count by how often such workloads should be found
+ * (latency_control.h). And near saturation, neighbouring loads share their shape. */
+#include "latency_control.h"
 #include "latency_points.h"
 
 #include <assert.h>
@@ -22,9 +23,9 @@ static const struct {
     double load;
     int eighths;
 } LOADS[] = {
-    {0.01, 1},  {0.03, 1},  {0.06, 2},  {0.10, 2},  {0.16, 2},  {0.22, 3},   {0.28, 4},  {0.34, 4},
-    {0.40, 4},  {0.46, 4},  {0.52, 5},  {0.58, 6},  {0.64, 6},  {0.70, 8},   {0.75, 10}, {0.80, 14},
-    {0.84, 16}, {0.87, 20}, {0.90, 20}, {0.92, 20}, {0.94, 20}, {0.955, 16}, {0.97, 16},
+    {0.01, 1}, {0.03, 1}, {0.06, 1}, {0.10, 1}, {0.16, 1}, {0.22, 2},  {0.28, 2}, {0.34, 2},
+    {0.40, 2}, {0.46, 2}, {0.52, 3}, {0.58, 3}, {0.64, 3}, {0.70, 4},  {0.75, 5}, {0.80, 6},
+    {0.84, 6}, {0.87, 8}, {0.90, 8}, {0.92, 8}, {0.94, 8}, {0.955, 8}, {0.97, 8},
 };
 #define N_LOADS ((int)(sizeof LOADS / sizeof *LOADS))
 
@@ -33,12 +34,18 @@ static const double OVERLOADS[] = {1.0, 1.05, 1.12, 1.25, 1.5, 2.0, 4.0};
 #define N_OVERLOADS ((int)(sizeof OVERLOADS / sizeof *OVERLOADS))
 #define SMALL_POD 200.0 /* requests */
 #define OVERLOAD_EIGHTHS 4
-#define BATCHES 32
+#define MOST_EIGHTHS 20
 
 struct pool {
     float gap[POOL]; /* mean 1 */
     float cpu_s[POOL];
     float wait_s[POOL];
+    float job_s[POOL]; /* of the control */
+};
+
+struct ended {
+    float latency_s;
+    int stratum; /* less than 0: given up, ~stratum */
 };
 
 struct measure {
@@ -46,13 +53,17 @@ struct measure {
     struct pod pod;
     struct pool pool;
     struct rng rng;
-    double second_moment; /* of cpu_s, in the pool */
-    double gap_s;         /* scale of the gaps at the load being run */
-    double workload_s;    /* of the control: one server that does capacity x cpu_s of work per second */
+    struct latency_control control;
+    double job_s;      /* mean job of the control */
+    double gap_s;      /* scale of the gaps at the load being run */
+    double workload_s; /* of the control: one server that does capacity x job_s of work per second */
     /* of the run going on */
-    double served, given_up, turned_away;
-    double latency_s; /* sum */
-    uint32_t fine[FINE_BINS];
+    int n_ended, turned_away;
+    int seen[CONTROL_STRATA];
+    struct ended *ended; /* [n_ended], room for ended_limit; owned */
+    int ended_limit;
+    double weight[CONTROL_STRATA];
+    float fine[FINE_BINS];
 };
 
 static void shuffle(float *values /* [POOL] */, struct rng *r)
@@ -101,6 +112,17 @@ static void fill_lognormal(float *out /* [POOL] */, double mean, double cv, stru
     shuffle(out, r);
 }
 
+/* What a request asks of whatever runs out first: the CPU, or places. */
+static void fill_jobs(struct measure *m)
+{
+    const struct pod_config *c = &m->points.config;
+    double cores = c->limit_cores > 0.0 ? fmin(c->limit_cores, c->cores) : c->cores;
+    bool places = c->concurrency / (c->cpu_s + c->wait_s) < cores / c->cpu_s;
+    m->job_s = places ? c->cpu_s + c->wait_s : c->cpu_s;
+    for (int i = 0; i < POOL; i++)
+        m->pool.job_s[i] = m->pool.cpu_s[i] + (places ? m->pool.wait_s[i] : 0.0f);
+}
+
 static void fill_pool(struct measure *m)
 {
     const struct pod_config *c = &m->points.config;
@@ -109,54 +131,46 @@ static void fill_pool(struct measure *m)
         fill_exponential(m->pool.cpu_s, c->cpu_s, &m->rng);
     else
         fill_lognormal(m->pool.cpu_s, c->cpu_s, fmax(0.0, c->cpu_cv), &m->rng);
-    for (int i = 0; i < POOL; i++)
-        m->second_moment += (double)m->pool.cpu_s[i] * (double)m->pool.cpu_s[i] / POOL;
     if (c->wait_s > 0.0)
         fill_lognormal(m->pool.wait_s, c->wait_s, fmax(0.0, c->wait_cv), &m->rng);
+    fill_jobs(m);
 }
 
 static void count_ended(void *context, const struct pod_request *request, double now_s, enum pod_outcome outcome)
 {
     struct measure *m = context;
-    double latency_s = now_s - request->arrival_s;
-    if (outcome == POD_SERVED) {
-        m->served += 1.0;
-        m->fine[latency_fine_bin(latency_s * 1000.0)]++;
-    } else {
-        m->given_up += 1.0;
-        latency_s = m->points.config.timeout_s;
-    }
-    m->latency_s += latency_s;
+    if (m->n_ended >= m->ended_limit)
+        return;
+    bool served = outcome == POD_SERVED;
+    m->seen[request->mark]++;
+    m->ended[m->n_ended++] =
+        (struct ended){(float)(now_s - request->arrival_s), served ? request->mark : ~request->mark};
 }
 
 static void forget_counts(struct measure *m)
 {
-    m->served = m->given_up = m->turned_away = m->latency_s = 0.0;
-    m->pod.inside_s = m->pod.cpu_used_s = 0.0;
-    memset(m->fine, 0, sizeof m->fine);
+    m->n_ended = m->turned_away = 0;
+    memset(m->seen, 0, sizeof m->seen);
 }
 
 struct cursor {
     uint32_t gap, demand; /* where in the pool; apart from each other, so that passes over it differ */
 };
 
-/* n arrivals. Returns the sum of the control's workload as each of them finds it. */
-static double run_arrivals(struct measure *m, struct cursor *at, int n)
+static void run_arrivals(struct measure *m, struct cursor *at, int n)
 {
     const struct pod_sink sink = {count_ended, m};
-    const double work_per_s = m->points.capacity_rps * m->points.config.cpu_s;
-    double found_s = 0.0;
+    const double work_per_s = m->points.capacity_rps * m->job_s;
     for (int i = 0; i < n; i++) {
         double gap_s = m->gap_s * (double)m->pool.gap[at->gap++ % POOL];
         uint32_t of = at->demand++ % POOL;
         pod_run(&m->pod, m->pod.now_s + gap_s, &sink);
-        struct pod_request request = {m->pod.now_s, (double)m->pool.cpu_s[of], (double)m->pool.wait_s[of]};
-        m->turned_away += pod_offer(&m->pod, &request) ? 0.0 : 1.0;
         m->workload_s = fmax(0.0, m->workload_s - gap_s * work_per_s);
-        found_s += m->workload_s;
-        m->workload_s += request.cpu_s;
+        struct pod_request request = {m->pod.now_s, (double)m->pool.cpu_s[of], (double)m->pool.wait_s[of],
+                                      latency_control_stratum(&m->control, m->workload_s)};
+        m->turned_away += !pod_offer(&m->pod, &request);
+        m->workload_s += (double)m->pool.job_s[of];
     }
-    return found_s;
 }
 
 #define STOCK 1024 /* requests waiting while capacity is measured */
@@ -174,14 +188,15 @@ static bool measure_capacity(struct measure *m, int effort, struct err *e)
     const double n_warm = POOL / 8.0, n = n_warm + POOL / 2.0 * (double)effort;
     double warm_s = 0.0;
     uint32_t demand = 0;
-    while (m->served < n) {
+    while (m->n_ended < n) {
         struct pod_request request;
         do {
             uint32_t of = demand++ % POOL;
-            request = (struct pod_request){m->pod.now_s, (double)m->pool.cpu_s[of], (double)m->pool.wait_s[of]};
+            request = (struct pod_request){
+                .arrival_s = m->pod.now_s, .cpu_s = (double)m->pool.cpu_s[of], .wait_s = (double)m->pool.wait_s[of]};
         } while (pod_offer(&m->pod, &request));
         pod_run(&m->pod, m->pod.now_s + chunk_s, &sink);
-        if (m->served < n_warm) {
+        if (m->n_ended < n_warm) {
             warm_s = m->pod.now_s;
             m->pod.cpu_used_s = 0.0;
         }
@@ -191,21 +206,28 @@ static bool measure_capacity(struct measure *m, int effort, struct err *e)
     return true;
 }
 
-/* L of a run less what the control explains of its error: batches tell how far the two go together. */
-static double corrected_l(const double *l, const double *work /* [BATCHES] */, double expected_work)
+/* Weighs what ended. Returns the mean latency; share given up in *failed. */
+static double weigh_ended(struct measure *m, double load, double *failed)
 {
-    double l_mean = 0.0, work_mean = 0.0, together = 0.0, spread = 0.0;
-    for (int i = 0; i < BATCHES; i++) {
-        l_mean += l[i] / BATCHES;
-        work_mean += work[i] / BATCHES;
+    double sum_s = 0.0, given_up = 0.0, n = 0.0;
+    for (int i = 0; i < CONTROL_STRATA; i++)
+        m->weight[i] = 1.0;
+    if (load < 1.0)
+        latency_control_weigh(&m->control, m->seen, m->weight);
+    memset(m->fine, 0, sizeof m->fine);
+    for (int i = 0; i < m->n_ended; i++) {
+        struct ended e = m->ended[i];
+        bool served = e.stratum >= 0;
+        double weight = m->weight[served ? e.stratum : ~e.stratum];
+        n += weight;
+        sum_s += weight * (double)e.latency_s;
+        if (served)
+            m->fine[latency_fine_bin((double)e.latency_s * 1000.0)] += (float)weight;
+        else
+            given_up += weight;
     }
-    for (int i = 0; i < BATCHES; i++) {
-        together += (l[i] - l_mean) * (work[i] - work_mean);
-        spread += (work[i] - work_mean) * (work[i] - work_mean);
-    }
-    double slope = spread > 0.0 ? together / spread : 0.0;
-    double corrected = l_mean - slope * (work_mean - expected_work);
-    return fmax(0.5 * l_mean, fmin(2.0 * l_mean, corrected));
+    *failed = given_up / n;
+    return sum_s / n;
 }
 
 /* One load, from the state that the load before left behind; the first eighth only settles. */
@@ -213,32 +235,24 @@ static void measure_point(struct measure *m, double load, int n)
 {
     const double rate_rps = load * m->points.capacity_rps;
     struct cursor at = {rng_u32(&m->rng), rng_u32(&m->rng)};
-    double l[BATCHES], work[BATCHES];
-    const int n_batch = n / BATCHES;
     m->gap_s = 1.0 / rate_rps;
-    (void)run_arrivals(m, &at, n / 8);
+    latency_control_solve(m->pool.job_s, POOL, fmin(load, 0.98), &m->control);
+    run_arrivals(m, &at, n / 8);
     forget_counts(m);
-    double started_s = m->pod.now_s;
-    for (int i = 0; i < BATCHES; i++) {
-        double batch_s = m->pod.now_s, inside_s = m->pod.inside_s;
-        work[i] = run_arrivals(m, &at, n_batch) / n_batch;
-        l[i] = (m->pod.inside_s - inside_s) / (m->pod.now_s - batch_s);
-    }
-    double seconds = m->pod.now_s - started_s, ended = m->served + m->given_up;
-    double seen_l = m->pod.inside_s / seconds;
-    double expected_work = load * m->second_moment / (2.0 * m->points.config.cpu_s * (1.0 - load));
+    run_arrivals(m, &at, n);
+    double failed, mean_s = weigh_ended(m, load, &failed);
+    double rejected = (double)m->turned_away / n;
+    double l = rate_rps * (1.0 - rejected) * mean_s;
     struct latency_point *out = &m->points.at[m->points.n++];
-    *out = (struct latency_point){
-        .load = load,
-        .rate_rps = rate_rps,
-        .seen_l = seen_l,
-        .l = load < 0.98 ? corrected_l(l, work, expected_work) : seen_l,
-        .rejected = m->turned_away / (ended + m->turned_away),
-        .failed = m->given_up / ended,
-        .clip = m->latency_s / m->pod.inside_s,
-        .weight = n * fmax(1e-3, (1.0 - load) * (1.0 - load)),
-    };
-    latency_read_levels(m->fine, ended, m->points.config.timeout_s * 1000.0, out->level_ms);
+    *out = (struct latency_point){.load = load,
+                                  .rate_rps = rate_rps,
+                                  .seen_l = l,
+                                  .l = l,
+                                  .rejected = rejected,
+                                  .failed = failed,
+                                  .clip = 1.0,
+                                  .weight = n * fmax(1e-3, 1.0 - load)};
+    latency_read_levels(m->fine, m->n_ended, m->points.config.timeout_s * 1000.0, out->level_ms);
 }
 
 static bool measure_points(struct measure *m, int effort, struct err *e)
@@ -262,13 +276,17 @@ bool latency_table_measure_well(const struct service_model *service, uint64_t se
     if (!m)
         return err_set(e, ERR_IO, "latency table: no memory");
     rng_init(&m->rng, seed, LATENCY_STREAM);
-    bool done = pod_config_from(service, &m->points.config, e);
+    m->ended_limit = MOST_EIGHTHS * (POOL / 8) * effort + 4096; // those still inside when a run begins come on top
+    m->ended = malloc((size_t)m->ended_limit * sizeof *m->ended);
+    bool done =
+        m->ended ? pod_config_from(service, &m->points.config, e) : err_set(e, ERR_IO, "latency table: no memory");
     if (done) {
         fill_pool(m);
         done = measure_capacity(m, effort, e) && measure_points(m, effort, e);
     }
     if (done)
         latency_fit(&m->points, seed, out);
+    free(m->ended);
     free(m);
     return done;
 }

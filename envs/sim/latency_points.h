@@ -27,7 +27,7 @@ struct latency_point {
     double rejected; /* share of rate_rps */
     double failed;   /* share of what ends inside */
     double clip;     /* mean latency with failures at the time-out, over the mean time inside */
-    double weight;   /* requests x (1 - load)^2: a queue forgets in 1 / (1 - load)^2 requests, so that many are one */
+    double weight;   /* of the point where neighbours are averaged */
     double level_ms[LATENCY_LEVELS];
 };
 
@@ -42,7 +42,7 @@ double latency_level(int level); /* its probability */
 int latency_fine_bin(double ms);
 
 /* Latencies at the levels of a fine histogram of n requests, of which what is missing lies at the time-out. */
-void latency_read_levels(const uint32_t *fine /* [FINE_BINS] */, double n, double timeout_ms, double *level_ms);
+void latency_read_levels(const float *fine /* [FINE_BINS] */, double n, double timeout_ms, double *level_ms);
 
 /* The table that the points stand for. Sorts and smooths the points. */
 void latency_fit(struct latency_points *points, uint64_t seed, struct latency_table *out);

@@ -106,8 +106,12 @@ int latency_row_at(const struct latency_table *t, float l, float speed);
 /* L of a pod that has been fed arrival_rps for long; l_limit at or above capacity. */
 float latency_steady_l(const struct latency_table *t, float arrival_rps);
 
-/* Share of a row's requests within ms (log-linear between bounds): the bridge to histogram buckets. */
+/* Share of a row's requests within ms; between bounds, exponential. */
 double latency_cdf(const struct latency_table *t, int row, double ms);
+
+/* Inside a bin latencies are taken to be exponential: the logarithm of what takes longer falls evenly (where nobody takes
+ * longer than the bin, what takes longer itself). Part of the bin, 0..1, at which it has fallen to `longer`. */
+double latency_part(double longer_low, double longer_high, double longer);
 
 /* Quantile q of a mix of rows, counts[LATENCY_ROWS] requests each, in ms; NaN where there are none. */
 double latency_quantile(const struct latency_table *t, const double *counts, double q);

@@ -34,6 +34,7 @@ struct pod_request {
     double arrival_s;
     double cpu_s;
     double wait_s;
+    int mark; /* the caller's */
 };
 
 enum pod_outcome {
