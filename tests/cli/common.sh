@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # what is set here is used by the scripts
 # common.sh MAESTRO: what the scripts of the suite share; sourced first. Works in an empty folder of its own that is removed at
 # the end. Standard output of the program under test lies in $out, standard error in $err, both outside that folder.
 set -euo pipefail
@@ -21,10 +21,8 @@ done
 tiny=(--task.variants=1 --task.traces= --env.max_steps=20 --ppo.n_envs=4 --ppo.n_steps=32 --ppo.batch_size=64 --ppo.n_epochs=1
     --train.total_timesteps=1024 --train.eval_freq=512 --train.eval_episodes=2 --train.threads=1
     --train.deterministic_times=on --train.checkpoint_interval_s=0)
-export tiny
 # A judgement as short.
 brief=(--evaluate.windows=2 --evaluate.window_s=300 --evaluate.warm_up_s=60 --evaluate.threads=1)
-export brief
 
 check() { # NAME COMMAND...
     local name=$1
