@@ -13,7 +13,7 @@ static const size_t CONFIG_LIMIT = (size_t)1 << 20;
 static void verdict_section(struct page *p, const struct verdict *verdict)
 {
     page_section(p, "verdict", "Verdict");
-    buf_text(&p->out, "<ul class=\"verdict\">\n");
+    buf_printf(&p->out, "<ul class=\"verdict%s\">\n", verdict->better ? " better" : "");
     for (int i = 0; i < VERDICT_LINES; i++) {
         buf_text(&p->out, "<li><b>");
         page_text(&p->out, verdict->topic[i]);

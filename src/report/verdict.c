@@ -136,13 +136,13 @@ static void say_bound(const struct evaluation *v, const struct sides *s, struct 
     say(out, 3, "Bound", text);
 }
 
-/* Fewer replica-hours in the mean, and, where the evaluation has the paired differences, beyond chance. */
+/* Fewer replica-hours in the mean and, by the paired differences, beyond chance. */
 static bool cheaper(const struct evaluation *v, const struct sides *s)
 {
     struct difference d;
     double own = evaluation_value(v, s->subject_row, "replica_hours");
     double other = evaluation_value(v, s->baseline_row, "replica_hours");
-    return own < other && (!paired(v, s, "replica_hours", &d) || d.high < 0);
+    return own < other && paired(v, s, "replica_hours", &d) && d.high < 0;
 }
 
 static void conclude(const struct evaluation *v, const struct sides *s, struct verdict *out)

@@ -58,7 +58,9 @@ static void put_all(void)
     put("evaluation.json",
         "{\"protocol\": {\"profile\": \"<script>x</script>\", \"slo_budget\": 0.01}, \"paired\": ["
         "{\"policy\": \"agent\", \"baseline\": \"hpa-60\", \"trace\": \"ALL\", \"metric\": \"reward_true\","
-        " \"mean\": 0.05, \"low\": 0.04, \"high\": 0.06, \"n\": 20}]}");
+        " \"mean\": 0.05, \"low\": 0.04, \"high\": 0.06, \"n\": 20},"
+        "{\"policy\": \"agent\", \"baseline\": \"hpa-60\", \"trace\": \"ALL\", \"metric\": \"replica_hours\","
+        " \"mean\": -2, \"low\": -3, \"high\": -1, \"n\": 20}]}");
     put("monitor.csv", "#{\"t_start\": 0.0, \"env_id\": \"m\"}\nr,l,t\r\n1.0,200,0.1\r\n2.0,200,0.2\r\n");
     put("progress.csv", "time/total_timesteps,rollout/cost_mean,slo/multiplier\n200,0.1,0.5\n400,0.05,0.6\n");
     put("config.yaml", "note: </pre><script>alert(1)</script>\n");
@@ -216,6 +218,21 @@ START_TEST(verdict_wants_fewer_replica_hours)
 }
 END_TEST
 
+/* Fewer replica-hours, but nobody compared them window by window. */
+START_TEST(verdict_without_pairs_is_unproven)
+{
+    struct page page = {0};
+    struct verdict verdict = {0};
+    struct err e = {0};
+    put_all();
+    put("evaluation.json", "{\"protocol\": {}, \"paired\": []}");
+    ck_assert_msg(make(&page, &verdict, true, &e), "%s", e.message);
+    ck_assert(!verdict.better);
+    ck_assert_ptr_nonnull(strstr(verdict.text[4], "not proven better"));
+    page_finish(&page);
+}
+END_TEST
+
 START_TEST(verdict_wants_proof)
 {
     struct page page = {0};
@@ -258,6 +275,7 @@ int main(void)
     tcase_add_loop_test(group, wrong_files_are_named, 0, (int)(sizeof WRONG / sizeof *WRONG));
     tcase_add_test(group, verdict_states_its_reasons);
     tcase_add_test(group, verdict_wants_fewer_replica_hours);
+    tcase_add_test(group, verdict_without_pairs_is_unproven);
     tcase_add_test(group, verdict_wants_proof);
     tcase_add_test(group, same_files_same_bytes);
     suite_add_tcase(suite, group);
