@@ -132,6 +132,7 @@
     if (spec.kind === "map") {
       all.y.min = extreme(spec, "y", Math.min) - pitch(spec, "y") / 2;
       all.y.max = extreme(spec, "y", Math.max) + pitch(spec, "y") / 2;
+      all.x.ticks.includeBounds = all.y.ticks.includeBounds = false;
     }
     if (spec.y_is_log) {
       all.y.type = "logarithmic";
