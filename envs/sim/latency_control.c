@@ -12,9 +12,9 @@
 static void residual_within(const float *job_s, int n, double step_s, double *within /* [CONTROL_GRID + 1] */)
 {
     double count[CONTROL_GRID + 1] = {0}, sum[CONTROL_GRID + 1] = {0};
-    double mean_s = 0.0;
+    double mean_s = 0.0, per_s = 1.0 / step_s;
     for (int i = 0; i < n; i++) {
-        double s = (double)job_s[i], at = s / step_s;
+        double s = (double)job_s[i], at = s * per_s;
         int cell = at < CONTROL_GRID ? (int)at : CONTROL_GRID;
         count[cell] += 1.0;
         sum[cell] += s;

@@ -165,7 +165,8 @@ static void run_arrivals(struct measure *m, struct cursor *at, int n)
         double gap_s = m->gap_s * (double)m->pool.gap[at->gap++ % POOL];
         uint32_t of = at->demand++ % POOL;
         pod_run(&m->pod, m->pod.now_s + gap_s, &sink);
-        m->workload_s = fmax(0.0, m->workload_s - gap_s * work_per_s);
+        m->workload_s -= gap_s * work_per_s;
+        m->workload_s = m->workload_s > 0.0 ? m->workload_s : 0.0;
         struct pod_request request = {m->pod.now_s, (double)m->pool.cpu_s[of], (double)m->pool.wait_s[of],
                                       latency_control_stratum(&m->control, m->workload_s)};
         m->turned_away += !pod_offer(&m->pod, &request);

@@ -9,6 +9,17 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* fmin and fmax without their care for NaN, which costs a call each: a third of all time here. */
+static inline double smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static inline double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 enum event_kind {
     EVENT_NONE,
     EVENT_CPU_DONE,
@@ -138,7 +149,7 @@ static struct pod_slot heap_remove(struct pod_slot *heap, int *n, int i)
 /* CPU seconds per second that all requests on the CPU use together. */
 static double cpu_rate(const struct pod *p)
 {
-    return fmin((double)p->n_busy, p->config.cores);
+    return smaller((double)p->n_busy, p->config.cores);
 }
 
 static bool throttled(const struct pod *p)
@@ -160,6 +171,12 @@ static struct event earlier(struct event a, double time_s, enum event_kind kind)
     return time_s < a.time_s ? (struct event){time_s, kind} : a;
 }
 
+/* So few are on the CPU that the quota lasts through this period and every later one: its periods need no events. */
+static bool quota_lasts(const struct pod *p, double rate)
+{
+    return rate <= p->config.limit_cores && p->quota_left_s >= rate * (p->period_end_s - p->now_s);
+}
+
 /* The next thing that happens if nobody arrives, at until_s at the latest. */
 static struct event next_event(const struct pod *p, double until_s)
 {
@@ -175,8 +192,8 @@ static struct event next_event(const struct pod *p, double until_s)
         return earlier(next, p->period_end_s, EVENT_NEW_PERIOD);
     double rate = cpu_rate(p);
     double work_per_s = rate / (double)p->n_busy * p->speed;
-    next = earlier(next, p->now_s + fmax(0.0, p->busy[0].key - p->virtual_s) / work_per_s, EVENT_CPU_DONE);
-    if (!p->limited)
+    next = earlier(next, p->now_s + larger(0.0, p->busy[0].key - p->virtual_s) / work_per_s, EVENT_CPU_DONE);
+    if (!p->limited || quota_lasts(p, rate))
         return next;
     next = earlier(next, p->now_s + p->quota_left_s / rate, EVENT_QUOTA_SPENT);
     return earlier(next, p->period_end_s, EVENT_NEW_PERIOD);
@@ -194,7 +211,12 @@ static void pass_time(struct pod *p, double t)
     double used = dt * cpu_rate(p);
     p->virtual_s += used / (double)p->n_busy * p->speed;
     p->cpu_used_s += used;
-    p->quota_left_s = fmax(p->quota_left_s - used, DBL_MIN);
+    if (p->limited && t > p->period_end_s) {
+        p->period_end_s += POD_QUOTA_PERIOD_S * (floor((t - p->period_end_s) / POD_QUOTA_PERIOD_S) + 1.0);
+        p->quota_left_s = p->config.limit_cores * POD_QUOTA_PERIOD_S;
+        used = smaller(used, cpu_rate(p) * (t - (p->period_end_s - POD_QUOTA_PERIOD_S)));
+    }
+    p->quota_left_s = larger(p->quota_left_s - used, DBL_MIN);
 }
 
 static void enter_place(struct pod *p, const struct pod_request *request)
@@ -202,7 +224,7 @@ static void enter_place(struct pod *p, const struct pod_request *request)
     if (p->n_busy == 0)
         p->virtual_s = 0.0; // a fresh start keeps the sums small, hence exact
     heap_push(p->busy, &p->n_busy, (struct pod_slot){p->virtual_s + request->cpu_s, *request});
-    p->place_deadline_s = fmin(p->place_deadline_s, request->arrival_s + p->config.timeout_s);
+    p->place_deadline_s = smaller(p->place_deadline_s, request->arrival_s + p->config.timeout_s);
 }
 
 static struct pod_request queue_take(struct pod *p)
@@ -262,7 +284,7 @@ static void meet_place_deadline(struct pod *p, const struct pod_sink *sink)
     int wait = oldest(p->waits, p->n_waits);
     double busy_s = p->n_busy > 0 ? p->busy[busy].request.arrival_s : HUGE_VAL;
     double wait_s = p->n_waits > 0 ? p->waits[wait].request.arrival_s : HUGE_VAL;
-    p->place_deadline_s = fmin(busy_s, wait_s) + p->config.timeout_s;
+    p->place_deadline_s = smaller(busy_s, wait_s) + p->config.timeout_s;
     if (p->place_deadline_s > p->now_s)
         return;
     struct pod_slot slot =
@@ -275,7 +297,7 @@ void pod_run(struct pod *p, double until_s, const struct pod_sink *sink)
     for (;;) {
         refresh_quota(p);
         struct event next = next_event(p, until_s);
-        pass_time(p, fmax(next.time_s, p->now_s));
+        pass_time(p, larger(next.time_s, p->now_s));
         switch (next.kind) {
         case EVENT_NONE:
             return;
