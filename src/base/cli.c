@@ -285,6 +285,21 @@ void cli_verbs_help(const char *program, const char *summary, const struct cli_v
                program, program);
 }
 
+/* Every word behind a space; a line that would grow too long goes on below the first. column: where the line stands. */
+static void put_words(const char *text, size_t *column, struct buf *out)
+{
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        if (*column + 1 + n > 100) {
+            buf_printf(out, "\n%30s", "");
+            *column = 30;
+        }
+        buf_printf(out, " %.*s", (int)n, text);
+        *column += 1 + n;
+        text += n + strspn(text + n, " ");
+    }
+}
+
 static void option_help(const struct cli_option *o, struct buf *out)
 {
     char left[NAME_BYTES * 2];
@@ -292,7 +307,11 @@ static void option_help(const struct cli_option *o, struct buf *out)
     if (o->letter)
         snprintf(letter, sizeof letter, "-%c, ", o->letter);
     snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->argument ? "=" : "", o->argument ? o->argument : "");
-    buf_printf(out, "  %-28s %s%s\n", left, o->help, o->kind == CLI_TEXTS ? " (repeatable)" : "");
+    buf_printf(out, "  %-28s", left);
+    size_t column = 2 + (strlen(left) > 28 ? strlen(left) : 28);
+    put_words(o->help, &column, out);
+    put_words(o->kind == CLI_TEXTS ? "(repeatable)" : "", &column, out);
+    buf_text(out, "\n");
 }
 
 void cli_help(const char *program, const struct cli_verb *verb, const struct config *config, struct buf *out)
