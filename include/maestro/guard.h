@@ -109,8 +109,11 @@ struct guard_input {
 
 /* A restart must not look like a scale-down: history opens with the present count. */
 void guard_reset(struct guard_state *state, double time_s, int replicas);
+/* Decides, and remembers what was wanted. */
 void guard_run(const struct guard_config *config, struct guard_state *state, const struct guard_input *in,
                struct guard_trace *out);
+/* To be called once the decision has been carried out: a change that the cluster refused counts for no limit. */
+void guard_executed(struct guard_state *state, double time_s, const struct guard_trace *trace);
 const char *guard_step_name(enum guard_step step);
 const char *guard_reason_name(enum guard_reason reason);
 bool guard_reason_parse(const char *name, enum guard_reason *out);

@@ -79,6 +79,7 @@ bool control_apply(const struct control *c, struct control_state *s, struct clus
         return true;
     if (!cluster_scale(cluster, r->guard.replicas, e))
         return false;
+    guard_executed(&s->guard, r->sample.time_s, &r->guard);
     r->written = true;
     return true;
 }
@@ -117,6 +118,7 @@ bool control_decide(const struct control *c, struct control_state *s, const stru
     keep_sample(record, sample);
     ask(c, policy, sample, record);
     guard(c, s, record);
+    guard_executed(&s->guard, sample->time_s, &record->guard); // a record is only written of what was carried out
     record->written = false;
     return true;
 }

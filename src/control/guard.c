@@ -279,9 +279,6 @@ static void run_known(struct chain *c)
                                             : GUARD_REASON_POLICY;
     run_chain(c);
     run_or_skip(c, GUARD_HUMAN, c->in->orders != NULL, step_human);
-    int delta = c->wanted - c->from;
-    if (delta)
-        mark(c->state->changes, &c->state->n_changes, c->now_s, delta);
 }
 
 void guard_run(const struct guard_config *config, struct guard_state *state, const struct guard_input *in,
@@ -302,6 +299,12 @@ void guard_run(const struct guard_config *config, struct guard_state *state, con
         run_unknown(&c);
     out->from = c.from;
     out->replicas = c.wanted;
+}
+
+void guard_executed(struct guard_state *state, double time_s, const struct guard_trace *trace)
+{
+    if (trace->from >= 0 && trace->replicas != trace->from)
+        mark(state->changes, &state->n_changes, time_s, trace->replicas - trace->from);
 }
 
 static const char *const STEP_NAMES[GUARD_STEPS] = {"validity", "partial", "tolerance", "stabilisation",

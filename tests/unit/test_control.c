@@ -12,6 +12,7 @@ struct toy {
     double time_s;
     int replicas;
     int n_scales;
+    bool refuses; /* to scale */
     enum validity rps_validity;
     struct pod_record pod;
 };
@@ -43,7 +44,8 @@ static bool toy_sample(struct cluster *c, bool with_pods, struct sample *out, st
 static bool toy_scale(struct cluster *c, int replicas, struct err *e)
 {
     struct toy *t = (struct toy *)c;
-    (void)e;
+    if (t->refuses)
+        return err_set(e, ERR_IO, "conflict");
     t->replicas = replicas;
     t->n_scales++;
     return true;
@@ -175,6 +177,35 @@ START_TEST(a_failed_signal_holds_what_would_go_down)
 }
 END_TEST
 
+/* One replica a minute may go: a refused attempt must not use it up. */
+START_TEST(a_refused_change_counts_for_no_limit)
+{
+    struct control c = control_of();
+    static struct control_state s;
+    static struct journal_record r;
+    struct toy toy;
+    struct policy policy = {.ops = &RULE};
+    struct err e = {0};
+    begin(&c, &s, &toy);
+    c.guard = (struct guard_config){.enabled = true, .rate_down = 1, .rate_period_s = 60};
+    struct control_loop loop = {&c, &s, &toy.cluster, &policy, NULL};
+    toy.replicas = 12;
+    toy.time_s = 15;
+    toy.refuses = true;
+    ck_assert(!control_tick(&loop, &r, &e));
+    ck_assert_int_eq(r.guard.replicas, 11);
+    ck_assert(!r.written);
+    toy.time_s = 30;
+    toy.refuses = false;
+    ck_assert(control_tick(&loop, &r, &e));
+    ck_assert_int_eq(toy.replicas, 11);
+    toy.time_s = 45;
+    ck_assert(control_tick(&loop, &r, &e));
+    ck_assert_int_eq(toy.replicas, 11);
+    ck_assert_int_eq(r.guard.reason, GUARD_REASON_RATE_DOWN);
+}
+END_TEST
+
 /* 100 journalled ticks; then each recorded sample again, from the state at the head of the file. */
 START_TEST(the_journal_replays_bit_for_bit)
 {
@@ -239,5 +270,5 @@ START_TEST(samples_older_than_the_last_are_refused)
 END_TEST
 
 SUITE("control", a_tick_looks_decides_guards_and_scales, a_failing_policy_is_a_record_not_an_error,
-      a_failed_signal_holds_what_would_go_down, the_journal_replays_bit_for_bit,
+      a_failed_signal_holds_what_would_go_down, a_refused_change_counts_for_no_limit, the_journal_replays_bit_for_bit,
       samples_older_than_the_last_are_refused)

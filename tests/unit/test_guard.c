@@ -18,13 +18,21 @@ static struct sample healthy(double time_s, int replicas)
     return s;
 }
 
+/* A decision, carried out. */
+static void decide(const struct guard_config *config, struct guard_state *state, const struct guard_input *in,
+                   struct guard_trace *out)
+{
+    guard_run(config, state, in, out);
+    guard_executed(state, in->sample->time_s, out);
+}
+
 static struct guard_trace run(const struct guard_config *config, struct guard_state *state, const struct sample *sample,
                               int wanted)
 {
     struct guard_input in = {
         .target = &TARGET, .sample = sample, .proposal = {.replicas = wanted, .kind = POLICY_STEP}};
     struct guard_trace out;
-    guard_run(config, state, &in, &out);
+    decide(config, state, &in, &out);
     return out;
 }
 
@@ -83,7 +91,7 @@ START_TEST(blindness_and_failure_fall_back)
     struct sample high = healthy(0, 12);
     struct guard_input in = {.target = &TARGET, .sample = &high, .proposal = {.replicas = 3, .failed = true}};
     struct guard_trace t;
-    guard_run(&config, &state, &in, &t);
+    decide(&config, &state, &in, &t);
     expect(t, 12, GUARD_REASON_POLICY_FAILED);
 }
 END_TEST
@@ -100,7 +108,7 @@ START_TEST(unreadable_replicas_write_nothing)
     ck_assert_int_eq(t.from, t.replicas);
     ck_assert_int_eq(t.reason, GUARD_REASON_REPLICAS_UNKNOWN);
     struct guard_input in = {.target = &TARGET, .sample = &s, .orders = &orders};
-    guard_run(&config, &state, &in, &t);
+    decide(&config, &state, &in, &t);
     expect(t, 7, GUARD_REASON_HUMAN_PAUSE);
 }
 END_TEST
@@ -166,11 +174,11 @@ START_TEST(absolute_policies_bring_their_own_windows)
     struct guard_input in = {.target = &TARGET, .sample = &s, .proposal = {.replicas = 10, .kind = POLICY_ABSOLUTE}};
     struct guard_trace t;
     guard_reset(&state, 0, 20);
-    guard_run(&config, &state, &in, &t);
+    decide(&config, &state, &in, &t);
     expect(t, 10, GUARD_REASON_POLICY);
     ck_assert(!t.ran[GUARD_STABILISATION] && !t.ran[GUARD_RATE] && t.ran[GUARD_TOLERANCE] && t.ran[GUARD_LIMITS]);
     in.proposal.replicas = 18;
-    guard_run(&config, &state, &in, &t);
+    decide(&config, &state, &in, &t);
     expect(t, 20, GUARD_REASON_TOLERANCE);
 }
 END_TEST
@@ -185,14 +193,14 @@ START_TEST(humans_have_the_last_word)
     struct guard_input in = {.target = &TARGET, .sample = &s, .orders = &orders, .proposal = {.replicas = 6}};
     struct guard_trace t;
     guard_reset(&state, 0, 5);
-    guard_run(&config, &state, &in, &t);
+    decide(&config, &state, &in, &t);
     expect(t, 4, GUARD_REASON_HUMAN_MAX); // down although a signal failed: a human said so
     orders = (struct guard_orders){.has_pause = true, .pause_replicas = 5};
-    guard_run(&config, &state, &in, &t);
+    decide(&config, &state, &in, &t);
     expect(t, 5, GUARD_REASON_HUMAN_PAUSE);
     orders.has_restore = true;
     orders.restore_replicas = 1;
-    guard_run(&config, &state, &in, &t);
+    decide(&config, &state, &in, &t);
     expect(t, 1, GUARD_REASON_HUMAN_RESTORE);
 }
 END_TEST
@@ -277,7 +285,7 @@ START_TEST(a_million_random_ticks)
                                               .hold = rng_bounded(&rng, 20) == 0,
                                               .failed = rng_bounded(&rng, 50) == 0};
         struct guard_trace t;
-        guard_run(&config, &state, &in, &t);
+        decide(&config, &state, &in, &t);
         const char *problem = wrong(&t, &s, kind);
         if (problem)
             ck_abort_msg("tick %d: %s (%d -> %d, %s)", tick, problem, t.from, t.replicas, guard_reason_name(t.reason));
