@@ -6,6 +6,8 @@
 #include <maestro/hpa_behaviour.h>
 #include <maestro/hpa_calculator.h>
 
+#include "policies.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,22 +46,13 @@ struct pod_arrays {
     struct hpa_view view;
 };
 
-static bool known_replicas(const struct sample *sample, int *replicas)
-{
-    const struct reading *r = &sample->signals[SIGNAL_REPLICAS];
-    if (r->validity != VALIDITY_VALID)
-        return false;
-    *replicas = (int)lround(r->value);
-    return true;
-}
-
 static void hpa_reset(struct policy *policy, uint64_t seed, const struct sample *first)
 {
     (void)seed;
     struct hpa *p = (struct hpa *)policy;
     int replicas;
     p->history = (struct hpa_history){0};
-    if (known_replicas(first, &replicas))
+    if (policies_replicas(first, &replicas))
         hpa_note(&p->history, &p->behaviour, first->time_s, replicas);
 }
 
@@ -116,7 +109,7 @@ static bool hpa_act(struct policy *policy, const struct policy_input *in, struct
     struct hpa *p = (struct hpa *)policy;
     const struct target *target = in->target;
     int current;
-    if (!known_replicas(in->sample, &current))
+    if (!policies_replicas(in->sample, &current))
         return hold(out, 0, "spec.replicas is unknown");
     if (current == 0 && target->min_replicas != 0)
         return hold(out, 0, "autoscaling is disabled at 0 replicas");

@@ -5,6 +5,18 @@
 #include <maestro/control.h>
 #include <maestro/policy.h>
 
+#include <math.h>
+
+/* False: spec.replicas cannot be read, and nothing can be counted from it. */
+static inline bool policies_replicas(const struct sample *sample, int *replicas)
+{
+    const struct reading *r = &sample->signals[SIGNAL_REPLICAS];
+    if (r->validity != VALIDITY_VALID || !(r->value >= 0 && r->value <= 1e6))
+        return false;
+    *replicas = (int)lround(r->value);
+    return true;
+}
+
 MUST_CHECK bool fixed_open(int replicas, struct policy **out, struct err *e);
 MUST_CHECK bool random_open(struct policy **out, struct err *e);
 /* Takes over what the file says of the control loop; control->target stays. */

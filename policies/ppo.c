@@ -44,9 +44,11 @@ static bool greedy_act(struct policy *policy, const struct policy_input *in, str
         if (!isfinite(out->logits[a]))
             return err_set(e, ERR_NUMERIC, "ppo: logit %d is not finite", a);
     out->action = action_argmax(in->actions, out->logits, in->mask);
-    int delta = in->actions->delta[out->action];
-    out->replicas = (int)lround(in->sample->signals[SIGNAL_REPLICAS].value) + delta;
-    snprintf(out->reason, sizeof out->reason, "%s %+d", action_name(delta), delta);
+    int delta = in->actions->delta[out->action], present = 0;
+    out->hold = !policies_replicas(in->sample, &present);
+    out->replicas = out->hold ? 0 : present + delta;
+    snprintf(out->reason, sizeof out->reason, "%s %+d%s", action_name(delta), delta,
+             out->hold ? ", but spec.replicas is unknown" : "");
     return true;
 }
 

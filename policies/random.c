@@ -3,7 +3,6 @@
 
 #include <maestro/rng.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,10 +29,10 @@ static bool random_act(struct policy *policy, const struct policy_input *in, str
         if (!in->mask || in->mask[a])
             allowed[n++] = a;
     int action = allowed[rng_bounded(&p->rng, (uint32_t)n)];
-    int delta = in->actions->delta[action];
-    *out = (struct policy_output){.action = action};
-    out->replicas = (int)lround(in->sample->signals[SIGNAL_REPLICAS].value) + delta;
-    snprintf(out->reason, sizeof out->reason, "drew %+d", delta);
+    int delta = in->actions->delta[action], present = 0;
+    *out = (struct policy_output){.action = action, .hold = !policies_replicas(in->sample, &present)};
+    out->replicas = out->hold ? 0 : present + delta;
+    snprintf(out->reason, sizeof out->reason, "drew %+d%s", delta, out->hold ? ", but spec.replicas is unknown" : "");
     return true;
 }
 

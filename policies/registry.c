@@ -78,10 +78,11 @@ static bool fixed_settings(const char *text, const char *settings, int *replicas
     return true;
 }
 
-/* Policies with windows of their own, and unconditional ones, run behind validity and limits only. */
-static void bare_guard(struct control *control)
+/* Policies with windows of their own, and unconditional ones, run behind validity and limits only. One that reads pods
+ * lives on metrics-server and judges that itself: the guard's validity is Prometheus' signals, which it never asks for. */
+static void bare_guard(struct control *control, const struct policy *policy)
 {
-    control->guard = (struct guard_config){.enabled = true};
+    control->guard = (struct guard_config){.enabled = !policy->ops->wants_pods};
 }
 
 static bool open_named(const char *text, struct control *control, struct policy **out, struct err *e)
@@ -111,7 +112,7 @@ bool registry_open(const char *text, struct control *control, struct policy **ou
     if (!open_named(text, control, &policy, e))
         return false;
     if (policy->ops->kind == POLICY_ABSOLUTE)
-        bare_guard(control);
+        bare_guard(control, policy);
     *out = policy;
     return true;
 }

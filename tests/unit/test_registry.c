@@ -1,10 +1,13 @@
 /* Policies by text, and the HPA, fixed and random policies behind the seam, on a cluster made of plain records: every pod is
  * ready at once and shares the load evenly, so what the HPA does is its rules and nothing else. */
+#include <maestro/policyfile.h>
 #include <maestro/registry.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "folder.h"
 #include "suite.h"
 
 static struct control plain_control(void)
@@ -168,6 +171,10 @@ START_TEST(random_draws_allowed_actions)
             ck_assert_int_eq(out.action, first[i]);
         }
     }
+    t.sample.signals[SIGNAL_REPLICAS].validity = VALIDITY_STALE;
+    struct policy_output blind;
+    ck_assert(policy_act(p, &in, &blind, NULL));
+    ck_assert(blind.hold);
     policy_close(p);
     ck_assert_int_eq(count[0], 0);
     ck_assert_int_gt(count[1], 60); // 200 fair draws: 60 is five standard deviations away
@@ -183,9 +190,87 @@ START_TEST(absolute_policies_run_behind_validity_and_limits_only)
     struct policy *p = NULL;
     ck_assert(registry_open("hpa:target=70,window=60", &control, &p, NULL));
     policy_close(p);
-    ck_assert(control.guard.enabled);
+    ck_assert(!control.guard.enabled); // but for the limits: its validity is its own
     ck_assert_double_eq(control.guard.tolerance, 0.0);
     ck_assert_int_eq(control.guard.rate_up, 0);
+    ck_assert(registry_open("fixed:3", &control, &p, NULL));
+    policy_close(p);
+    ck_assert(control.guard.enabled);
+}
+END_TEST
+
+/* Prometheus is down and metrics-server is not: 3 pods at 100 % of a core, target 50 %, so the HPA doubles them. */
+START_TEST(hpa_does_not_need_prometheus)
+{
+    struct control control = plain_control();
+    struct policy *p = NULL;
+    struct toy t;
+    struct guard_state state;
+    struct guard_trace trace;
+    ck_assert(registry_open("hpa:target=50", &control, &p, NULL));
+    toy_look(&t, 0.0, 3, 300.0);
+    policy_reset(p, 0, &t.sample);
+    guard_reset(&state, 0.0, 3);
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        if (i != SIGNAL_REPLICAS)
+            t.sample.signals[i].validity = VALIDITY_FAILED;
+    struct policy_output out = ask(p, &t);
+    const struct guard_input in = {.target = &control.target,
+                                   .sample = &t.sample,
+                                   .proposal = {.replicas = out.replicas, .kind = POLICY_ABSOLUTE}};
+    guard_run(&control.guard, &state, &in, &trace);
+    ck_assert_int_eq(trace.replicas, 6);
+    policy_close(p);
+}
+END_TEST
+
+/* A network whose biases prefer the last action, whatever the features are. */
+static void save_climber(const char *path)
+{
+    static struct policy_file f;
+    const int d = 5;
+    float actor[5 + 1 + 3 + 3] = {0}, critic[5 + 1 + 1 + 1] = {0}; // five features, one hidden unit
+    f = (struct policy_file){
+        .control = plain_control(), .obs_clip = 10, .scrape_s = 15, .window_s = 60, .quantile = 0.95};
+    ck_assert(observation_spec_parse(&f.control.observation, "raw5", 15, 60, NULL));
+    ck_assert_int_eq(f.control.observation.n, d);
+    f.actor = (struct mlp_shape){.n_in = d, .n_hidden = 1, .hidden = {1}, .n_out = 3, .activation = MLP_TANH};
+    f.critic = (struct mlp_shape){.n_in = d, .n_hidden = 1, .hidden = {1}, .n_out = 1, .activation = MLP_TANH};
+    actor[mlp_bias_offset(&f.actor, 1) + 2] = 1;
+    f.actor_parameters = actor;
+    f.critic_parameters = critic;
+    struct err e = {0};
+    ck_assert_msg(policyfile_save(&f, path, &e), "%s", e.message);
+}
+
+/* A count that cannot be read is held, whatever garbage its value is; nothing is counted from it. */
+START_TEST(a_trained_policy_counts_from_readable_replicas_only)
+{
+    char folder[FOLDER_BYTES], path[FOLDER_BYTES + 16], text[FOLDER_BYTES + 32];
+    const float features[5] = {0};
+    struct control control = plain_control();
+    struct policy *p = NULL;
+    struct policy_output out;
+    struct toy t;
+    struct err e = {0};
+    folder_make(folder);
+    snprintf(path, sizeof path, "%s/p.safetensors", folder);
+    snprintf(text, sizeof text, "ppo:%s", path);
+    save_climber(path);
+    ck_assert_msg(registry_open(text, &control, &p, &e), "%s", e.message);
+    toy_look(&t, 0.0, 4, 100.0);
+    const struct policy_input in = {
+        .sample = &t.sample, .target = &control.target, .actions = &control.actions, .features = features};
+    ck_assert(policy_act(p, &in, &out, &e));
+    ck_assert_int_eq(out.replicas, 5);
+    ck_assert(!out.hold);
+    t.sample.signals[SIGNAL_REPLICAS] = (struct reading){(double)NAN, 0.0, VALIDITY_FAILED};
+    ck_assert(policy_act(p, &in, &out, &e));
+    ck_assert(out.hold);
+    ck_assert_int_eq(out.action, 2);
+    ck_assert_int_eq(out.replicas, 0);
+    policy_close(p);
+    folder_remove(folder);
 }
 END_TEST
 
@@ -226,4 +311,5 @@ END_TEST
 
 SUITE("registry", hpa_follows_a_step, a_restart_does_not_scale_down, hpa_holds_where_it_cannot_know,
       hpa_obeys_limits_without_metrics, fixed_is_fixed, random_draws_allowed_actions,
-      absolute_policies_run_behind_validity_and_limits_only, what_cannot_be_read_is_named)
+      absolute_policies_run_behind_validity_and_limits_only, hpa_does_not_need_prometheus,
+      a_trained_policy_counts_from_readable_replicas_only, what_cannot_be_read_is_named)
