@@ -172,10 +172,10 @@ static double budget_percent(const struct evaluation *v)
     return 100 * ratio;
 }
 
-/* What lies far off would squeeze the others together: chance, and the bound of the reward, which keeps no budget. */
+/* What lies far off would squeeze the others together: policies for scale, and the reward's bound, which keeps no budget. */
 static bool plane_hides(const struct evaluation *v, int policy)
 {
-    return strcmp(v->kinds[policy], "random") == 0 || strcmp(v->policies[policy], "bound") == 0;
+    return section_hides(v, policy) || strcmp(v->policies[policy], "bound") == 0;
 }
 
 static bool plane_figure(struct page *p, const struct evaluation *v, const char *trace, struct err *e)

@@ -136,9 +136,9 @@
     }
     if (spec.y_is_log) {
       all.y.type = "logarithmic";
-      all.y.min = extreme(spec, "y", Math.min) * 0.9;
-      all.y.max = extreme(spec, "y", Math.max) * 1.1;
-      all.y.afterBuildTicks = function (built) { built.ticks = logTicks(all.y.min, all.y.max); };
+      all.y.bounds = "data";
+      all.y.afterDataLimits = function (scale) { scale.min *= 0.9; scale.max *= 1.1; };
+      all.y.afterBuildTicks = function (scale) { scale.ticks = logTicks(scale.min, scale.max); };
       all.y.ticks.autoSkip = false;
       all.y.ticks.callback = function (value) { return value.toLocaleString("en"); };
     }
