@@ -14,6 +14,15 @@
 
 #define ARENA_ALIGN 64
 
+/* Defined where AddressSanitizer watches and what was not taken is poisoned: gcc defines a macro, clang answers a question. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_POISONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_POISONS 1
+#endif
+#endif
+
 struct arena {
     unsigned char *base; /* NULL while measuring */
     size_t capacity;     /* bytes */

@@ -7,15 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* gcc defines a macro, clang answers a question. */
-#if defined(__SANITIZE_ADDRESS__)
-#define ARENA_POISONS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ARENA_POISONS 1
-#endif
-#endif
-
 #ifdef ARENA_POISONS
 #include <sanitizer/asan_interface.h>
 #else

@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef ARENA_POISONS
+#include <sanitizer/asan_interface.h>
+#endif
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +54,21 @@ START_TEST(blocks_are_aligned_zeroed_and_apart)
 }
 END_TEST
 
+/* Under AddressSanitizer even the padding behind a block is out of bounds, and so is what nobody took. */
+START_TEST(what_was_not_taken_is_poisoned)
+{
+#ifdef ARENA_POISONS
+    struct arena a;
+    ck_assert(arena_init(&a, 256, NULL));
+    const unsigned char *p = arena_take(&a, 3, 1);
+    ck_assert(!__asan_address_is_poisoned(p + 2));
+    ck_assert(__asan_address_is_poisoned(p + 8)); // poison is set in eights
+    ck_assert(__asan_address_is_poisoned(p + ARENA_ALIGN));
+    arena_finish(&a);
+#endif
+}
+END_TEST
+
 START_TEST(finish_accepts_null_and_zeroed)
 {
     struct arena a = {0};
@@ -87,5 +105,5 @@ START_TEST(taking_more_than_planned_aborts)
 }
 END_TEST
 
-SUITE("arena", a_plan_is_what_is_carved, blocks_are_aligned_zeroed_and_apart, finish_accepts_null_and_zeroed,
-      taking_more_than_planned_aborts)
+SUITE("arena", a_plan_is_what_is_carved, blocks_are_aligned_zeroed_and_apart, what_was_not_taken_is_poisoned,
+      finish_accepts_null_and_zeroed, taking_more_than_planned_aborts)
