@@ -14,7 +14,7 @@
 /* From this load on, points share the shape of their latencies: queues near saturation look alike, and their noise is
  * largest. With a quota later: there p95 jumps from unthrottled to throttled requests as the load rises. */
 static const double SHARED_SHAPE_FROM = 0.5;
-static const double SHARED_SHAPE_FROM_QUOTA = 0.86;
+static const double SHARED_SHAPE_FROM_QUOTA = 0.93;
 static const double SHAPE_REACH = 0.05; /* of load */
 
 /* Between points up to this load, rows mix the two distributions; beyond, where a point is much slower than the last, their

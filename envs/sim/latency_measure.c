@@ -153,17 +153,31 @@ static void forget_counts(struct measure *m)
     memset(m->seen, 0, sizeof m->seen);
 }
 
+/* A walk through the pool: each entry once, in an order of its own (odd strides, as the pool's size is a power of two), so
+ * that loads do not share the accidents of one order. */
 struct cursor {
-    uint32_t gap, demand; /* where in the pool; apart from each other, so that passes over it differ */
+    uint32_t gap, gap_stride, demand, demand_stride;
 };
+
+static struct cursor draw_cursor(struct rng *r)
+{
+    struct cursor c;
+    c.gap = rng_u32(r);
+    c.gap_stride = rng_u32(r) | 1u;
+    c.demand = rng_u32(r);
+    c.demand_stride = rng_u32(r) | 1u;
+    return c;
+}
 
 static void run_arrivals(struct measure *m, struct cursor *at, int n)
 {
     const struct pod_sink sink = {count_ended, m};
     const double work_per_s = m->points.capacity_rps * m->job_s;
     for (int i = 0; i < n; i++) {
-        double gap_s = m->gap_s * (double)m->pool.gap[at->gap++ % POOL];
-        uint32_t of = at->demand++ % POOL;
+        double gap_s = m->gap_s * (double)m->pool.gap[at->gap % POOL];
+        uint32_t of = at->demand % POOL;
+        at->gap += at->gap_stride;
+        at->demand += at->demand_stride;
         pod_run(&m->pod, m->pod.now_s + gap_s, &sink);
         m->workload_s -= gap_s * work_per_s;
         m->workload_s = m->workload_s > 0.0 ? m->workload_s : 0.0;
@@ -235,12 +249,15 @@ static double weigh_ended(struct measure *m, double load, double *failed)
 static void measure_point(struct measure *m, double load, int n)
 {
     const double rate_rps = load * m->points.capacity_rps;
-    struct cursor at = {rng_u32(&m->rng), rng_u32(&m->rng)};
+    struct cursor at = draw_cursor(&m->rng);
     m->gap_s = 1.0 / rate_rps;
     latency_control_solve(m->pool.job_s, POOL, fmin(load, 0.98), &m->control);
     run_arrivals(m, &at, n / 8);
     forget_counts(m);
-    run_arrivals(m, &at, n);
+    for (int done = 0; done < n; done += POOL) {
+        at = draw_cursor(&m->rng);
+        run_arrivals(m, &at, n - done < POOL ? n - done : POOL);
+    }
     double failed, mean_s = weigh_ended(m, load, &failed);
     double rejected = (double)m->turned_away / n;
     double l = rate_rps * (1.0 - rejected) * mean_s;

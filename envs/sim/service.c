@@ -151,10 +151,10 @@ void service_derive(const struct service_profile *profile, double soft_ms, struc
     bound_build(out);
 }
 
-bool service_build(const struct service_profile *profile, double soft_ms, uint64_t seed, struct service *out,
-                   struct err *e)
+bool service_build(const struct service_profile *profile, double soft_ms, uint64_t seed, int effort,
+                   struct service *out, struct err *e)
 {
-    if (!latency_table_measure(&profile->service.model, seed, &out->latency, e))
+    if (!latency_table_measure_well(&profile->service.model, seed, effort, &out->latency, e))
         return err_wrap(e, "profile %s", profile->name);
     service_derive(profile, soft_ms, out);
     return true;

@@ -29,9 +29,9 @@ struct service {
     float bound_l[LATENCY_BINS];           /* bound.c */
 };
 
-/* seed: of the table's measurement. soft_ms <= 0: the profile's. */
-MUST_CHECK bool service_build(const struct service_profile *profile, double soft_ms, uint64_t seed, struct service *out,
-                              struct err *e);
+/* seed, effort: of the table's measurement. soft_ms <= 0: the profile's. */
+MUST_CHECK bool service_build(const struct service_profile *profile, double soft_ms, uint64_t seed, int effort,
+                              struct service *out, struct err *e);
 
 /* Everything but the measurement, for tables that come from elsewhere: out->latency is there already. */
 void service_derive(const struct service_profile *profile, double soft_ms, struct service *out);

@@ -114,7 +114,7 @@ END_TEST
 #define CROWD_AT_S 120.0
 #define CROWD_S 60.0
 #define WATCH_S 120
-#define SEEN_RPS 2000.0
+#define SEEN_RPS 8000.0
 
 static struct sim_scenario crowd(const struct sim_model *m, int pods)
 {

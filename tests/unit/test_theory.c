@@ -1,8 +1,9 @@
 /* Both simulators against Erlang C. A replica with c cores and c places, no quota, no wait and exponential demands is M/M/c:
  * one queue, c servers. Mean and 95th percentile of the sojourn time must lie within 5 % of theory at c = 1, 4, 16 and loads
- * 0.3 to 0.9: for the event simulator in every run; for the fast one on the average over the seeds of its tables, each of which
- * is itself a measurement of 50 ms of computing and may be off by 8 % in p95 (its mean by 5 %). Prints the errors. */
+ * 0.3 to 0.9: for the event simulator in every run, for the fast one with every seed of its tables, and for the tables of
+ * randomised variants, which are measured on half as many requests, read as they are. Prints the errors. */
 #include <maestro/exact.h>
+#include <maestro/latency.h>
 #include <maestro/sim.h>
 
 #include "suite.h"
@@ -12,7 +13,6 @@
 
 #define CPU_S 0.01
 #define TOLERANCE 0.05
-#define TABLE_P95_TOLERANCE 0.08 /* of one table */
 #define SEEDS 4
 
 /* Share of requests that must wait, M/M/c with offered load a = lambda / mu: from Erlang B by its recursion. */
@@ -52,18 +52,23 @@ static double theory_p95_ms(int c, double lambda)
     return 1000.0 * low;
 }
 
+static struct service_model queue_of(int c)
+{
+    return (struct service_model){.cpu_ms = 1000.0 * CPU_S,
+                                  .cpu_cv = 1.0,
+                                  .exponential = true,
+                                  .concurrency = c,
+                                  .backlog = 4000,
+                                  .timeout_ms = 60000.0,
+                                  .node_cores = c,
+                                  .balance_busiest = 1.0};
+}
+
 static struct sim_model *open_model(int c, uint64_t seed)
 {
     struct service_profile profile;
     profile_default(&profile);
-    profile.service.model = (struct service_model){.cpu_ms = 1000.0 * CPU_S,
-                                                   .cpu_cv = 1.0,
-                                                   .exponential = true,
-                                                   .concurrency = c,
-                                                   .backlog = 4000,
-                                                   .timeout_ms = 60000.0,
-                                                   .node_cores = c,
-                                                   .balance_busiest = 1.0};
+    profile.service.model = queue_of(c);
     profile.service.drift = 0.0;
     struct sim_config config = {.profile = &profile, .n_variants = 1, .max_replicas = 1, .seed = seed};
     struct sim_model *m;
@@ -136,7 +141,7 @@ static void compare(const char *who, int k, int i, const struct sim_truth *truth
     ck_assert_double_le(truth->failed, 0.0);
 }
 
-static void check_worst(const char *who, const struct worst *worst, int n_seeds, double p95_tolerance)
+static void check_worst(const char *who, const struct worst *worst, int n_seeds)
 {
     double mean = 0.0, p95 = 0.0;
     for (int k = 0; k < 3; k++)
@@ -148,8 +153,7 @@ static void check_worst(const char *who, const struct worst *worst, int n_seeds,
            100.0 * worst->mean, 100.0 * worst->p95, 100.0 * mean, 100.0 * p95);
     fflush(stdout);
     ck_assert_double_le(worst->mean, TOLERANCE);
-    ck_assert_double_le(worst->p95, p95_tolerance);
-    ck_assert_double_le(p95, TOLERANCE);
+    ck_assert_double_le(worst->p95, TOLERANCE);
 }
 
 START_TEST(fast_simulator_meets_erlang_c)
@@ -164,7 +168,39 @@ START_TEST(fast_simulator_meets_erlang_c)
             }
             sim_model_close(m);
         }
-    check_worst("fast", &worst, SEEDS, TABLE_P95_TOLERANCE);
+    check_worst("fast", &worst, SEEDS);
+}
+END_TEST
+
+/* What a table says of a steady rate. */
+static struct sim_truth read_table(const struct latency_table *t, double rate_rps)
+{
+    double counts[LATENCY_ROWS] = {0};
+    float p = latency_position(latency_steady_l(t, (float)rate_rps));
+    int row = (int)p;
+    double part = (double)p - row;
+    counts[row] = 1.0 - part;
+    counts[row + 1] = part;
+    return (struct sim_truth){
+        .mean_ms = counts[row] * (double)t->mean_ms[row] + counts[row + 1] * (double)t->mean_ms[row + 1],
+        .p95_ms = latency_quantile(t, counts, 0.95),
+    };
+}
+
+START_TEST(quick_tables_meet_erlang_c)
+{
+    static struct latency_table t;
+    struct worst worst = {0};
+    for (int k = 0; k < 3; k++)
+        for (uint64_t seed = 1; seed <= 2 * SEEDS; seed++) {
+            struct service_model service = queue_of(SERVERS[k]);
+            ck_assert(latency_table_measure(&service, seed, &t, NULL));
+            for (int i = 0; i < 5; i++) {
+                struct sim_truth truth = read_table(&t, LOADS[i] * SERVERS[k] / CPU_S);
+                compare("table", k, i, &truth, &worst);
+            }
+        }
+    check_worst("table", &worst, 2 * SEEDS);
 }
 END_TEST
 
@@ -180,7 +216,7 @@ START_TEST(event_simulator_meets_erlang_c)
             }
         sim_model_close(m);
     }
-    check_worst("event", &worst, 2, TOLERANCE);
+    check_worst("event", &worst, 2);
 }
 END_TEST
 
@@ -193,4 +229,5 @@ START_TEST(the_formula_is_right)
 }
 END_TEST
 
-SUITE("theory", the_formula_is_right, fast_simulator_meets_erlang_c, event_simulator_meets_erlang_c)
+SUITE("theory", the_formula_is_right, fast_simulator_meets_erlang_c, quick_tables_meet_erlang_c,
+      event_simulator_meets_erlang_c)
