@@ -14,8 +14,8 @@
 
 /* Section "slo". */
 struct lagrange_config {
-    double slo_budget;     /* share of steps over the soft limit; NaN: off, the bare reward */
-    double reserve;        /* share of the budget kept back for unseen loads: the multiplier aims at (1 - reserve) budget */
+    double slo_budget; /* share of steps over the soft limit; NaN: off, the bare reward */
+    double reserve;    /* share of the budget kept back for unseen loads: the multiplier aims at (1 - reserve) budget */
     double learning_rate;  /* of the multiplier, per rollout and unit of cost share */
     double proportional;   /* damping */
     double initial;        /* multiplier before the first rollout */
