@@ -3,6 +3,8 @@
  * policy file, an event of its own, is left out of the count. */
 #include "cartpole_run.h"
 
+#include <maestro/microservice.h>
+
 #include <stdatomic.h>
 
 static atomic_int counting;
@@ -87,36 +89,90 @@ static bool run_counted(struct train *t, struct err *e)
     return true;
 }
 
-int main(void)
+/* Ten updates of 1024 steps, counted. Returns whether nothing was allocated. */
+static bool count_run(struct cartpole_run *run, const char *what)
 {
-    struct cartpole_run run;
     struct train *t = NULL;
     struct err e = {0};
-    char folder[512];
-    cartpole_folder(folder, "malloc");
-    cartpole_run_defaults(&run, folder);
-    run.setup.ppo.n_envs = 4;
-    run.setup.ppo.n_steps = 256;
-    run.setup.config.total_timesteps = 10240;
-    run.setup.config.threads = 2;
-    run.setup.config.normalize_obs = true;
-    run.setup.config.eval_freq = 2000;
-    run.setup.config.eval_episodes = 10;
-    run.setup.config.checkpoint_interval_s = 0;
-    run.setup.save = save_uncounted;
-    bool done = train_open(&run.setup, &t, &e);
+    saves = 0;
+    atomic_store(&calls, 0);
+    run->setup.ppo.n_envs = 4;
+    run->setup.ppo.n_steps = 256;
+    run->setup.config.total_timesteps = 10240;
+    run->setup.config.threads = 2;
+    run->setup.config.normalize_obs = true;
+    run->setup.config.normalize_reward = true;
+    run->setup.config.eval_freq = 2000;
+    run->setup.config.eval_episodes = 10;
+    run->setup.config.checkpoint_interval_s = 0;
+    run->setup.save = save_uncounted;
+    bool done = train_open(&run->setup, &t, &e);
     atomic_store(&counting, 1);
-    void *volatile one = malloc(1); // proves that the count counts
-    free(one);
-    long proof = atomic_exchange(&calls, 0);
     done = done && run_counted(t, &e);
     atomic_store(&counting, 0);
     done = done && train_finish(t, &e);
     train_close(t);
-    cartpole_remove(folder);
     if (!done)
         fprintf(stderr, "%s\n", e.message);
-    printf("%ld allocations in ten updates with %d policies saved; %ld in a malloc and a free\n", atomic_load(&calls),
-           saves, proof);
-    return done && proof == 2 && saves >= 2 && atomic_load(&calls) == 0 ? 0 : 1;
+    printf("%s: %ld allocations in ten updates with %d policies saved\n", what, atomic_load(&calls), saves);
+    return done && saves >= 2 && atomic_load(&calls) == 0;
+}
+
+static bool count_cartpole(void)
+{
+    struct cartpole_run run;
+    char folder[512];
+    cartpole_folder(folder, "malloc");
+    cartpole_run_defaults(&run, folder);
+    bool none = count_run(&run, "cartpole");
+    cartpole_remove(folder);
+    return none;
+}
+
+/* Short episodes, so that many begin and end; faults, the budget and the guard take part. */
+static bool count_microservice(void)
+{
+    struct service_profile profile;
+    struct microservice_parts parts = {.config = {.max_steps = 20,
+                                                  .period_s = 15,
+                                                  .actions = {.n = 3, .v = {-1, 0, 1}},
+                                                  .min_replicas = 1,
+                                                  .max_replicas = 10,
+                                                  .masks = true,
+                                                  .warm_up_s = 120},
+                                       .guard = {.enabled = true},
+                                       .reward = {.weight_replicas = 0.3, .weight_latency = 0.7}};
+    struct sim_config config = {
+        .profile = &profile, .n_variants = 2, .max_replicas = 10, .episode_s = 600, .faults = true, .seed = 1};
+    struct sim_model *model = NULL;
+    struct cartpole_run run;
+    struct err e = {0};
+    char folder[512];
+    cartpole_folder(folder, "malloc");
+    cartpole_run_defaults(&run, folder);
+    run.setup.slo.slo_budget = 0.01;
+    profile_default(&profile);
+    bool none = observation_spec_parse(&parts.observation, "all", 15, 60, &e) && sim_model_open(&config, &model, &e);
+    parts.model = model;
+    if (none && microservice_open(&parts, &run.env, &e)) {
+        none = count_run(&run, "microservice");
+        run.env.ops->close(&run.env);
+    }
+    if (e.code != ERR_NONE)
+        fprintf(stderr, "%s\n", e.message);
+    sim_model_close(model);
+    cartpole_remove(folder);
+    return none && e.code == ERR_NONE;
+}
+
+int main(void)
+{
+    atomic_store(&counting, 1);
+    void *volatile one = malloc(1); // proves that the count counts
+    free(one);
+    atomic_store(&counting, 0);
+    long proof = atomic_load(&calls);
+    printf("%ld calls in a malloc and a free\n", proof);
+    bool none = count_cartpole();
+    return count_microservice() && none && proof == 2 ? 0 : 1;
 }
