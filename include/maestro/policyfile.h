@@ -10,7 +10,8 @@
 #include <maestro/mlp.h>
 #include <stdint.h>
 
-#define POLICYFILE_FORMAT 1 /* grows when an old reader would misread a file */
+#define POLICYFILE_FORMAT 1       /* grows when an old reader would misread a file */
+#define POLICYFILE_UNCLIPPED 1e6f /* obs_clip of a network that learnt from raw features: beyond any of them */
 
 struct policy_file {
     struct mlp_shape actor;

@@ -147,15 +147,16 @@ static bool save_policy(void *arg, const char *path, const struct train_policy *
     const struct show *show = arg;
     const struct service_profile *profile = &show->settings->profile;
     CLEANUP_BUF struct buf scores = {0};
-    __attribute__((cleanup(policyfile_finish))) struct policy_file file = {.actor = p->ppo->actor_shape,
-                                                                           .critic = p->ppo->critic_shape,
-                                                                           .obs_clip = (float)p->normaliser->clip,
-                                                                           .control = *microservice_control(show->env),
-                                                                           .scrape_s = profile->measurement.scrape_s,
-                                                                           .window_s = profile->measurement.window_s,
-                                                                           .quantile = 0.95,
-                                                                           .seed = (uint64_t)p->seed,
-                                                                           .steps = p->steps};
+    __attribute__((cleanup(policyfile_finish))) struct policy_file file = {
+        .actor = p->ppo->actor_shape,
+        .critic = p->ppo->critic_shape,
+        .obs_clip = p->normaliser->on ? (float)p->normaliser->clip : POLICYFILE_UNCLIPPED,
+        .control = *microservice_control(show->env),
+        .scrape_s = profile->measurement.scrape_s,
+        .window_s = profile->measurement.window_s,
+        .quantile = profile->measurement.quantile,
+        .seed = (uint64_t)p->seed,
+        .steps = p->steps};
     size_t n_actor = mlp_parameter_count(&file.actor);
     size_t n_critic = mlp_parameter_count(&file.critic);
     write_scores(&p->evaluation, &scores);
