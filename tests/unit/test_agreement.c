@@ -1,8 +1,9 @@
 /* The fast simulator against the event simulator, in full mode: quota, places, backlog, time-outs, unequal pods, the profiles
  * that ship. Prints all errors.
  *
- * Steady loads: p95 within 15 %, or within 2 % of the soft limit: under a quota p95 jumps, at some load, from unthrottled
- * requests (6 ms) to throttled ones (50 ms); between the two lie hardly any requests, and a share of 0.3 % moves it by half.
+ * Steady loads: p95 within 15 %, or within 2 % of the soft limit. The second clause serves one place: target-app's quota makes
+ * p95 jump, around nine tenths of the rate it can bear, from unthrottled requests (6 ms) to throttled ones (50 ms). Between the
+ * two lie hardly any, so that a table's noise, 0.3 % of the requests, moves p95 by 2 ms of 10, where the limit is 100 ms.
  *
  * A crowd for a minute at 1.4 times what the pods can do, then half of it: two times, within 10 %, or within a second, which is
  * the step of the clock. Until nine tenths of the excess requests in flight are gone; and until p95 of a second's requests is
