@@ -69,7 +69,7 @@
     X(CPU_AGE,        "cpu_age", 1, "age of cpu, min") \
     X(P95_AGE,        "p95_age", 1, "age of p95, min") \
     X(RPS_AGE,        "rps_age", 1, "age of rps, min") \
-    X(ERRORS,         "errors", 1, "10 x error ratio; unknown: 0") \
+    X(ERRORS,         "errors", 2, "10 x error ratio; not known or none asked: -1") \
     X(LIMIT_RATIO,    "limit_ratio", 1, "soft / hard limit") \
     X(MAX_LOG,        "max_log", 1, "log2(max replicas) / 4") \
     X(WARM,           "warm", 1, "n / (n + 20) after n periods: how far the means can be trusted") \

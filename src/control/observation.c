@@ -309,7 +309,7 @@ static void put_levels(float *f, const struct view *v, const struct target *t, c
     f[FEATURE_TERMINATING] = clip(sample->terminating * v->one);
     f[FEATURE_LIMIT_RATIO] = clip(v->soft / v->hard);
     f[FEATURE_MAX_LOG] = clip_float(0.25f * v->log[LOG_MAX]);
-    f[FEATURE_ERRORS] = usable(&sample->error_ratio, 1) ? clip(10 * sample->error_ratio.value) : 0;
+    f[FEATURE_ERRORS] = usable(&sample->error_ratio, 1) ? clip(10 * sample->error_ratio.value) : -1;
 }
 
 static void put_latency(float *f, const struct observation_state *s, const struct view *v)

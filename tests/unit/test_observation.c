@@ -141,6 +141,24 @@ START_TEST(first_look_by_hand)
 }
 END_TEST
 
+/* No errors and no knowledge of errors are different things. */
+START_TEST(an_unknown_error_ratio_is_no_zero)
+{
+    static const enum validity UNKNOWN[] = {VALIDITY_NO_DATA, VALIDITY_ABSENT, VALIDITY_FAILED, VALIDITY_STALE};
+    struct observation_spec spec = spec_of("errors");
+    struct observation_state state;
+    struct sample s = sample_of(0, 100, 4, 100, 80);
+    s.error_ratio = (struct reading){0, 0, VALIDITY_VALID};
+    observation_reset(&spec, &state, &TARGET, &s);
+    EXPECT("errors", 0);
+    for (size_t i = 0; i < sizeof UNKNOWN / sizeof UNKNOWN[0]; i++) {
+        s.error_ratio.validity = UNKNOWN[i];
+        observation_reset(&spec, &state, &TARGET, &s);
+        EXPECT("errors", -1);
+    }
+}
+END_TEST
+
 START_TEST(history_moves_with_updates_only)
 {
     struct observation_spec spec = spec_of("all");
@@ -323,6 +341,7 @@ START_TEST(asking_changes_nothing)
 END_TEST
 
 SUITE("observation", lists_read_back_and_hash, unknown_names_and_versions_are_refused, logarithm_is_close_and_monotone,
-      first_look_by_hand, history_moves_with_updates_only, bad_signals_keep_the_last_value, idle_is_not_fast,
-      trends_and_peaks_follow_the_load, bursts_tell_noisy_loads_from_calm_ones, budget_spent_grows_and_fades,
-      every_feature_is_finite_and_bounded, asking_changes_nothing)
+      first_look_by_hand, an_unknown_error_ratio_is_no_zero, history_moves_with_updates_only,
+      bad_signals_keep_the_last_value, idle_is_not_fast, trends_and_peaks_follow_the_load,
+      bursts_tell_noisy_loads_from_calm_ones, budget_spent_grows_and_fades, every_feature_is_finite_and_bounded,
+      asking_changes_nothing)
