@@ -342,8 +342,8 @@ int main(void)
         snprintf(folder, sizeof folder, "%s/golden", shared ? shared : "../shared");
     list_cases();
     if (n_cases == 0) {
-        printf("SKIP golden_ppo: no ppo_*.json in %s\n", folder);
-        return 77;
+        printf("%s golden_ppo: no ppo_*.json in %s\n", given ? "FAIL" : "SKIP", folder);
+        return given ? EXIT_FAILURE : 77; // a folder that was asked for must hold something
     }
     Suite *suite = suite_create("golden_ppo");
     TCase *group = tcase_create("golden_ppo");
