@@ -51,7 +51,10 @@ static bool world_open(struct world *w, const struct trial *t, struct err *e)
     w->supply = calloc((size_t)t->n_periods, sizeof *w->supply);
     if (!w->supply)
         return err_set(e, ERR_IO, "evaluate: out of memory");
-    return registry_open(t->policy, &w->control, &w->policy, e) && (t->exact ? slow_open(w, t, e) : fast_open(w, t, e));
+    if (!registry_open(t->policy, &w->control, &w->policy, e))
+        return false;
+    w->control.guard.flap_budget = 0; // a policy file may bring one; it is for serving, and training had none
+    return t->exact ? slow_open(w, t, e) : fast_open(w, t, e);
 }
 
 static void world_close(struct world *w)

@@ -4,6 +4,7 @@
 
 #include <maestro/csv.h>
 #include <maestro/file.h>
+#include <maestro/policyfile.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -160,6 +161,43 @@ START_TEST(fixed_counts_cost_what_they_are)
 }
 END_TEST
 
+/* One hidden unit that looks at the last executed change and asks for its opposite; up at first. */
+static void save_waverer(const char *path)
+{
+    float actor[1 + 1 + 3 + 3] = {4, 0, 2, 0, -2, 0, -1, 0.1f}, critic[1 + 1 + 1 + 1] = {0};
+    struct policy_file f = {.obs_clip = 10, .scrape_s = 15, .window_s = 60, .quantile = 0.95};
+    f.control = (struct control){.actions = {3, {-1, 0, 1}},
+                                 .guard = {.enabled = true, .flap_budget = 1},
+                                 .target = {.name = "t", .min_replicas = 1, .max_replicas = 20},
+                                 .period_s = 15,
+                                 .masks = true};
+    ck_assert(observation_spec_parse(&f.control.observation, "executed_1", 15, 60, NULL));
+    f.actor = (struct mlp_shape){.n_in = 1, .n_hidden = 1, .hidden = {1}, .n_out = 3, .activation = MLP_TANH};
+    f.critic = (struct mlp_shape){.n_in = 1, .n_hidden = 1, .hidden = {1}, .n_out = 1, .activation = MLP_TANH};
+    f.actor_parameters = actor;
+    f.critic_parameters = critic;
+    f.obs_var[0] = 1;
+    struct err e = {0};
+    ck_assert_msg(policyfile_save(&f, path, &e), "%s", e.message);
+}
+
+/* With the file's budget of one direction change an hour it could go down twice at most. */
+START_TEST(the_flap_budget_is_for_serving_only)
+{
+    char path[64], text[80];
+    snprintf(path, sizeof path, "/tmp/test_evaluate_%d.safetensors", (int)getpid());
+    snprintf(text, sizeof text, "ppo:%s", path);
+    save_waverer(path);
+    const char *const texts[] = {text};
+    int n = prepare(texts, 1);
+    struct evaluate_result r = evaluate_with(1, n);
+    double downs = evaluate_run_at(&r, 0, 0, 0, 0, 0)->metric[METRIC_DOWNS];
+    evaluate_finish(&r);
+    unlink(path);
+    ck_assert_double_ge(downs, 10.0); // of 60 decisions
+}
+END_TEST
+
 START_TEST(files_read_back)
 {
     static const char *const texts[] = {"hpa:target=50,window=60", "ours=fixed:9", "ours=fixed:10"};
@@ -234,4 +272,5 @@ START_TEST(what_does_not_fit_is_refused)
 END_TEST
 
 SUITE("evaluate", threads_do_not_change_results, runs_stand_alone, the_hpa_follows_a_step_of_load,
-      fixed_counts_cost_what_they_are, files_read_back, what_does_not_fit_is_refused)
+      fixed_counts_cost_what_they_are, the_flap_budget_is_for_serving_only, files_read_back,
+      what_does_not_fit_is_refused)
