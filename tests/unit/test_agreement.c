@@ -179,10 +179,10 @@ static double recovered_at(const struct course *c)
     return 0.0;
 }
 
-/* So many that each second sees some thousand requests end, at the lower load. */
+/* So many that each second sees some thousand requests end, at the lower load; of slow services fewer. */
 static int crowd_seeds(const struct sim_model *m, int pods)
 {
-    return (int)fmax(4.0, ceil(SEEN_RPS / (0.5 * pods * sim_capacity_rps(m, 0))));
+    return (int)fmin(600.0, fmax(4.0, ceil(SEEN_RPS / (0.5 * pods * sim_capacity_rps(m, 0)))));
 }
 
 static void run_courses(const struct sim_model *m, int pods, struct course *of_fast, struct course *of_exact)
