@@ -15,6 +15,9 @@ MUST_CHECK bool file_read(const char *path, size_t limit, struct buf *out, struc
  * folder. On failure the temporary file is removed. */
 MUST_CHECK bool file_write_atomic(const char *path, const void *bytes, size_t n, struct err *e);
 
+/* Removes the temporary files that killed writers left in a folder. Only for a folder that nobody else writes to now. */
+MUST_CHECK bool file_sweep(const char *folder, struct err *e);
+
 /* The bytes at the end of path, created if need be, in one write call, retried if cut short. */
 MUST_CHECK bool file_append(const char *path, const void *bytes, size_t n, struct err *e);
 

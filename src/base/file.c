@@ -1,6 +1,7 @@
 /* file: the only place that opens files for whole reading and writing. */
 #include <maestro/file.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -114,6 +115,31 @@ bool file_write_atomic(const char *path, const void *bytes, size_t n, struct err
         return false;
     }
     return sync_folder(path, e);
+}
+
+/* name.PID.tmp, as file_write_atomic calls them. */
+static bool is_temporary(const char *name)
+{
+    const char *end = strrchr(name, '.');
+    if (!end || end == name || strcmp(end, ".tmp") != 0)
+        return false;
+    const char *digit = end;
+    while (digit > name && digit[-1] >= '0' && digit[-1] <= '9')
+        digit--;
+    return digit < end && digit > name + 1 && digit[-1] == '.';
+}
+
+bool file_sweep(const char *folder, struct err *e)
+{
+    DIR *d = opendir(folder);
+    if (!d)
+        return fail(e, folder, "open");
+    bool done = true;
+    for (const struct dirent *entry; done && (entry = readdir(d));)
+        if (is_temporary(entry->d_name) && unlinkat(dirfd(d), entry->d_name, 0) != 0)
+            done = fail(e, entry->d_name, "remove");
+    closedir(d);
+    return done;
 }
 
 bool file_append(const char *path, const void *bytes, size_t n, struct err *e)

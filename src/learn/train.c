@@ -132,7 +132,8 @@ static bool begin_again(struct train *t, struct err *e)
     char title[RUN_PATH];
     struct checkpoint c;
     if (!train_checkpoint_read(t->setup.config.out, title, &bytes, &c, e) || !check_config(t, &c, e) ||
-        !adopt_kernel(t, &c, e) || !prepare(t, e) || !train_checkpoint_apply(t, &c, e))
+        !adopt_kernel(t, &c, e) || !prepare(t, e) || !train_checkpoint_apply(t, &c, e) ||
+        !file_sweep(t->setup.config.out, e))
         return false;
     t->started_s = clock_monotonic_s() - t->now.elapsed_s;
     t->checkpoint_at_s = clock_monotonic_s();

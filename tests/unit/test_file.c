@@ -65,6 +65,25 @@ START_TEST(written_files_read_back_and_leave_no_traces)
 }
 END_TEST
 
+START_TEST(a_sweep_takes_what_killed_writers_left)
+{
+    struct err e = {0};
+    folder_make(folder);
+    write_text(at("checkpoint.4711.tmp"), "half");
+    write_text(at("best.safetensors.12.tmp"), "");
+    write_text(at("best.safetensors"), "kept");
+    write_text(at("notes.tmp"), "a person's own");
+    write_text(at("12.tmp"), "a person's own");
+    write_text(at("v1.12.tmp.gz"), "a person's own");
+    ck_assert_msg(file_sweep(folder, &e), "%s", e.message);
+    ck_assert_int_eq(count_entries(), 4);
+    ck_assert(!file_exists(at("checkpoint.4711.tmp")) && !file_exists(at("best.safetensors.12.tmp")));
+    ck_assert(!file_sweep(at("nowhere"), &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "nowhere"));
+    folder_remove(folder);
+}
+END_TEST
+
 START_TEST(reading_says_what_is_wrong)
 {
     struct err e = {0};
@@ -254,6 +273,7 @@ START_TEST(a_path_too_long_is_refused)
 }
 END_TEST
 
-SUITE("file", written_files_read_back_and_leave_no_traces, reading_says_what_is_wrong, append_and_cut,
-      folders_with_parents, a_read_only_folder_keeps_the_old_file, a_write_cut_short_keeps_the_old_file,
-      a_full_disk_keeps_the_old_file, a_kill_leaves_the_old_file_or_the_new_one, a_path_too_long_is_refused)
+SUITE("file", written_files_read_back_and_leave_no_traces, a_sweep_takes_what_killed_writers_left,
+      reading_says_what_is_wrong, append_and_cut, folders_with_parents, a_read_only_folder_keeps_the_old_file,
+      a_write_cut_short_keeps_the_old_file, a_full_disk_keeps_the_old_file, a_kill_leaves_the_old_file_or_the_new_one,
+      a_path_too_long_is_refused)
