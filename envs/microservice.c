@@ -179,6 +179,8 @@ static bool reset(const struct env *env, void *state, float *obs, unsigned char 
     s->reward = (struct reward_state){0};
     if (!first_look(m, s, &sim, e) || !look_on(m, s, &sim, e))
         return false;
+    /* a first step that sees nothing is judged by this look */
+    (void)reward_measured(&m->parts.reward, &s->reward, &s->control.target, &s->last, 0);
     sim_truth_take(&sim, &unused);
     s->episode++;
     s->step = s->scale_actions = 0;

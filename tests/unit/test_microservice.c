@@ -273,6 +273,51 @@ START_TEST(steps_are_reported_when_asked)
 }
 END_TEST
 
+struct first_steps {
+    int n;
+};
+
+/* No request is within the soft limit here: whatever was seen last before the first step, if anything, was over it. */
+static void check_first_step(void *arg, const struct microservice_step *row)
+{
+    struct first_steps *found = arg;
+    if (row->step != 1 || row->record->sample.signals[SIGNAL_P95].validity != VALIDITY_VALID)
+        return;
+    found->n++;
+    ck_assert_msg(row->terms->cost > 0, "episode %d: an unseen latency counts as a good one", row->episode);
+}
+
+/* Prometheus goes down some times a minute. A first step that sees no latency is judged by the last look before it. */
+START_TEST(blindness_at_the_start_is_not_rewarded)
+{
+    static struct bench b;
+    struct microservice_config config = defaults();
+    struct first_steps found = {0};
+    float obs[OBSERVATION_LIMIT];
+    struct env env;
+    config.max_steps = 2;
+    config.warm_up_s = 120;
+    config.latency_soft_ms = 1e-6;
+    config.latency_hard_ms = 1e7;
+    open_bench(&b, &config, "default", true);
+    sim_model_close(b.model);
+    b.profile.faults.kinds[FAULT_PROMETHEUS_DOWN] = (struct fault_rate){.probability = 1, .duration_s = 30};
+    struct sim_config sim = {
+        .profile = &b.profile, .n_variants = 1, .max_replicas = 20, .episode_s = 400, .faults = true, .seed = 1};
+    ck_assert(sim_model_open(&sim, &b.model, NULL));
+    b.parts.model = b.model;
+    b.parts.on_step = check_first_step;
+    b.parts.on_step_arg = &found;
+    ck_assert(microservice_open(&b.parts, &env, NULL));
+    void *state = new_state(&env, 1, 0);
+    walk(&env, state, 400, 1, obs);
+    ck_assert_int_gt(found.n, 50);
+    free(state);
+    env.ops->close(&env);
+    close_bench(&b);
+}
+END_TEST
+
 START_TEST(bad_settings_are_refused_by_key)
 {
     static const char *const KEYS[] = {"period_s", "min_replicas", "max_replicas_low", "latency_soft_ms", "actions"};
@@ -300,4 +345,5 @@ END_TEST
 
 SUITE("microservice", an_episode_is_cut_after_its_steps, same_seed_same_bytes_and_a_copy_goes_on_alike,
       masks_follow_the_limits_and_can_be_off, the_max_is_drawn_where_asked, one_replica_unconstrained_gives_56,
-      a_hard_violation_ends_where_configured, steps_are_reported_when_asked, bad_settings_are_refused_by_key)
+      a_hard_violation_ends_where_configured, steps_are_reported_when_asked, blindness_at_the_start_is_not_rewarded,
+      bad_settings_are_refused_by_key)
