@@ -151,8 +151,12 @@ static void conclude(const struct evaluation *v, const struct sides *s, struct v
     struct difference d;
     int lost = traces_lost(v, s);
     bool gains = paired(v, s, "reward_true", &d) && d.low > 0;
-    out->better = lost == 0 && cheaper(v, s);
-    if (out->better)
+    bool holds = traces_held(v, s->subject) > 0; // saving where the SLO is broken everywhere is no gain
+    out->better = holds && lost == 0 && cheaper(v, s);
+    if (!holds && lost == 0)
+        snprintf(text, sizeof text, "%s is not better: neither it nor %s holds the SLO on any trace%s.", s->subject,
+                 s->baseline, gains ? ", though its reward is higher" : "");
+    else if (out->better)
         snprintf(text, sizeof text, "%s is better: it holds the SLO wherever %s does, with fewer replica-hours%s.",
                  s->subject, s->baseline, gains ? " and more reward" : "");
     else if (lost > 0)

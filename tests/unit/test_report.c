@@ -218,6 +218,22 @@ START_TEST(verdict_wants_fewer_replica_hours)
 }
 END_TEST
 
+/* Cheaper, and nothing lost to the baseline, because nobody holds anything. */
+START_TEST(verdict_wants_the_slo_held_somewhere)
+{
+    struct page page = {0};
+    struct verdict verdict = {0};
+    struct err e = {0};
+    put_all();
+    put("summary.csv", HEAD "agent,ppo,t,none,0,10,,,3,0.9\nagent,ppo,ALL,none,0,10,,,3,0.9\n"
+                            "hpa-60,hpa,t,none,0,12,,,2,0.85\nhpa-60,hpa,ALL,none,0,12,,,2,0.85\n");
+    ck_assert_msg(make(&page, &verdict, true, &e), "%s", e.message);
+    ck_assert(!verdict.better);
+    ck_assert_ptr_nonnull(strstr(verdict.text[4], "neither it nor hpa-60 holds the SLO"));
+    page_finish(&page);
+}
+END_TEST
+
 /* Fewer replica-hours, but nobody compared them window by window. */
 START_TEST(verdict_without_pairs_is_unproven)
 {
@@ -276,6 +292,7 @@ int main(void)
     tcase_add_test(group, verdict_states_its_reasons);
     tcase_add_test(group, verdict_wants_fewer_replica_hours);
     tcase_add_test(group, verdict_without_pairs_is_unproven);
+    tcase_add_test(group, verdict_wants_the_slo_held_somewhere);
     tcase_add_test(group, verdict_wants_proof);
     tcase_add_test(group, same_files_same_bytes);
     suite_add_tcase(suite, group);
