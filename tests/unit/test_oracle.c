@@ -217,7 +217,7 @@ START_TEST(the_bound_is_near_on_a_constant_load)
     }
     printf("bound on a constant load: best fixed is %.4f of reward and %.1f %% of pods away\n", regret, cost);
     ck_assert_double_lt(regret, 0.06);
-    ck_assert_double_lt(cost, 40.0); // seen: 32; the busiest pod alone gets 1.3 times the mean
+    ck_assert_double_lt(cost, 40.0); // seen: 30; the busiest pod alone gets 1.3 times the mean
     evaluate_finish(&r);
     free(policies);
 }
