@@ -28,7 +28,7 @@ struct load {
     double users; /* > 0: closed; the shape then gives users (base, peak in users), think_s the pause */
     double think_s;
     double burst_cv; /* relative deviation of single seconds at the peak rate, falling as 1/sqrt(rate); 0: none */
-    double noise_cv; /* slow multiplicative noise on the rate beside the Poisson counts; 0: none */
+    double noise_cv; /* slow multiplicative noise on the rate; the scraped counts are Poisson besides; 0: none */
 };
 
 /* A trace window [offset_s, offset_s + span_s), scaled so that its own largest value is peak_rps. */

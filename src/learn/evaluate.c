@@ -23,7 +23,7 @@
 #define KEY(field) offsetof(struct evaluate_config, field)
 const struct config_key evaluate_config_keys[] = {
     {"windows", CONFIG_INT, KEY(windows), "20", 1, 10000, NULL, NULL, "Windows drawn from each trace."},
-    {"seeds", CONFIG_INT, KEY(seeds), "1", 1, 1000, NULL, NULL, "Seeds of arrivals and pods per window."},
+    {"seeds", CONFIG_INT, KEY(seeds), "1", 1, 1000, NULL, NULL, "Seeds of pods and measurement per window; a trace has one course."},
     {"window_s", CONFIG_DOUBLE, KEY(window_s), "2h", 60, 604800, "s", NULL, "Judged length of a window."},
     {"warm_up_s", CONFIG_DOUBLE, KEY(warm_up_s), "300s", 0, 86400, "s", NULL, "Run before each window, not judged."},
     {"period_s", CONFIG_DOUBLE, KEY(period_s), "15s", 1, 3600, "s", NULL,
@@ -43,7 +43,7 @@ const struct config_key evaluate_config_keys[] = {
     {"cluster", CONFIG_CHOICE, KEY(cluster), "fast", 0, 0, NULL, "fast|exact",
      "The fast simulator or the request-level one."},
     {"threads", CONFIG_INT, KEY(threads), "0", 0, 256, NULL, NULL, "Threads; 0: one a core. Results do not change."},
-    {"seed", CONFIG_LONG, KEY(seed), "1", 0, 9e15, NULL, NULL, "Seed of windows, arrivals and pods."},
+    {"seed", CONFIG_LONG, KEY(seed), "1", 0, 9e15, NULL, NULL, "Seed of windows, pods and measurement."},
 };
 const int n_evaluate_config_keys = sizeof evaluate_config_keys / sizeof *evaluate_config_keys;
 
