@@ -226,12 +226,13 @@ static double rejected_at(const struct latency_points *points, double l)
 static void fit_throughput(const struct latency_points *points, struct latency_table *out)
 {
     int full = (int)(latency_position(out->l_limit) + 0.5f);
-    double x = 0.0, ended = 0.0;
+    double x = 0.0, ended = 0.0, rejected = 0.0;
     for (int row = 0; row <= LATENCY_ROWS; row++) {
         double l = (double)latency_row_l(row);
         if (row <= full) {
             x = fmax(x * (1.0 + 1e-9), throughput_at(points, l));
-            double rejected = rejected_at(points, l);
+            rejected =
+                fmax(rejected, rejected_at(points, l)); // a fuller pod turns no fewer away, whatever was measured
             ended = rejected < 1e-6 ? x : fmax(ended, x * (1.0 - rejected));
         } else if (row == full + 1) {
             x = FULL_POD_FACTOR * fmax(x, points->capacity_rps);

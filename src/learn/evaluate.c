@@ -23,7 +23,8 @@
 #define KEY(field) offsetof(struct evaluate_config, field)
 const struct config_key evaluate_config_keys[] = {
     {"windows", CONFIG_INT, KEY(windows), "20", 1, 10000, NULL, NULL, "Windows drawn from each trace."},
-    {"seeds", CONFIG_INT, KEY(seeds), "1", 1, 1000, NULL, NULL, "Seeds of pods and measurement per window; a trace has one course."},
+    {"seeds", CONFIG_INT, KEY(seeds), "1", 1, 1000, NULL, NULL,
+     "Seeds of pods and measurement per window; a trace has one course."},
     {"window_s", CONFIG_DOUBLE, KEY(window_s), "2h", 60, 604800, "s", NULL, "Judged length of a window."},
     {"warm_up_s", CONFIG_DOUBLE, KEY(warm_up_s), "300s", 0, 86400, "s", NULL, "Run before each window, not judged."},
     {"period_s", CONFIG_DOUBLE, KEY(period_s), "15s", 1, 3600, "s", NULL,
