@@ -23,7 +23,8 @@ die() {
 packages_missing() {
     command -v dpkg-query >/dev/null || return 0
     local installed name
-    installed=$(dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^ii *//p')
+    # dpkg-query fails when it knows not one of them; that is the very case to be told of.
+    installed=$({ dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null || true; } | sed -n 's/^ii *//p')
     for name in "$@"; do
         grep -qxF -- "$name" <<<"$installed" || printf '%s\n' "$name"
     done
