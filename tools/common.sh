@@ -4,7 +4,8 @@
 
 # The one list of packages. Each program asks for the groups it needs.
 # shellcheck disable=SC2034
-packages_build=(gcc libc6-dev meson ninja-build pkg-config check libcjson-dev libopenblas-dev libyaml-dev libjs-chart.js)
+packages_build=(gcc libc6-dev meson ninja-build pkg-config check libcjson-dev libopenblas-dev libyaml-dev libjs-chart.js
+    libcurl4-openssl-dev libmicrohttpd-dev)
 # shellcheck disable=SC2034
 packages_test=(clang-format clang-tidy cppcheck shellcheck mandoc prometheus chromium)
 # shellcheck disable=SC2034

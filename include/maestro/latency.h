@@ -1,5 +1,7 @@
-/* latency: how one pod of a service behaves as a function of L, the mean number of requests inside it (in service and
- * waiting). A table is measured once per service from the request-level pod model (envs/sim/pod.h) and then read by the
+/* latency: how one pod of a service behaves as a function of L, the mean work inside it, counted in requests: one that waits
+ * for a place counts 1, one in place what is left of it: with processor sharing (1 + cv^2) / 2 of a whole one, by renewal
+ * theory. Work drains at the pace of the CPU however it is spread; the number inside does not: requests in place leave
+ * faster towards the end where cv < 1, more slowly where cv > 1. A table is measured once per service from the request-level pod model (envs/sim/pod.h) and then read by the
  * fast simulator, which follows only L per pod and second: dL/dt = arrivals - throughput(L), the pointwise stationary fluid
  * flow approximation (Rider 1976; Wang, Tipper and Banerjee 1996).
  *
@@ -35,8 +37,9 @@ struct latency_table {
                                            away (503: concurrency and backlog are full) */
     float rejected[LATENCY_ROWS + 1];   /* 1 - ended / throughput, exactly 0 where nobody is turned away */
     float cpu_cores[LATENCY_ROWS + 1];  /* CPU seconds used per second */
+    float inside[LATENCY_ROWS + 1];     /* requests */
     float capacity_rps;                 /* most that one warm pod serves; given up and rejected ones come on top */
-    float l_limit;                      /* concurrency + backlog limit */
+    float l_limit;                      /* L with all places and the whole backlog taken */
     float cpu_per_request_s;            /* mean CPU seconds that a request needs at speed 1 */
     float timeout_ms;
 };
@@ -80,6 +83,12 @@ static inline float latency_interpolate(const float *values, float x)
     return x < x0 ? values[0] * (x / x0) : between;
 }
 
+/* Requests inside a pod at L. */
+static inline float latency_inside(const struct latency_table *t, float l)
+{
+    return latency_interpolate(t->inside, l);
+}
+
 /* Requests/s that leave a warm pod holding l requests on average. */
 static inline float latency_throughput(const struct latency_table *t, float l)
 {
@@ -102,6 +111,9 @@ float latency_settle_at(const struct latency_table *t, float y, float speed);
 
 /* The row whose latencies describe a pod at L that runs at another speed: mean latency of row(L) over speed. */
 int latency_row_at(const struct latency_table *t, float l, float speed);
+
+/* L from the requests inside: the inverse of latency_inside. */
+float latency_from_inside(const struct latency_table *t, float inside);
 
 /* L of a pod that has been fed arrival_rps for long; l_limit at or above capacity. */
 float latency_steady_l(const struct latency_table *t, float arrival_rps);

@@ -67,9 +67,11 @@ struct sample {
         *pods; /* [n_pods], owned by the cluster, valid until its next call; NULL if not asked for */
 };
 
+#define TARGET_NAME 192 /* bytes, with the NUL */
+
 /* What the operator wants of a target. Annotations over configuration. */
 struct target {
-    char name[64];
+    char name[TARGET_NAME]; /* "namespace/deployment", or any word */
     int min_replicas;
     int max_replicas;
     double latency_soft_ms; /* <= 0: unset */

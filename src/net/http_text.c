@@ -1,0 +1,38 @@
+/* http_text: the small texts of HTTP: percent-encoding of a value, and Retry-After. No socket, no clock. */
+#include <maestro/http.h>
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LONGEST_WAIT_S 3600.0
+
+void http_escape(struct buf *out, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (isalnum(c) || strchr("-._~", c))
+            buf_append(out, text, 1);
+        else
+            buf_printf(out, "%%%02X", c);
+    }
+}
+
+static double bounded_wait_s(double wait_s)
+{
+    if (!(wait_s > 0.0))
+        return 0.0;
+    return wait_s < LONGEST_WAIT_S ? wait_s : LONGEST_WAIT_S;
+}
+
+double http_retry_after(const char *value, double now_s)
+{
+    while (*value == ' ' || *value == '\t')
+        value++;
+    size_t digits = strspn(value, "0123456789");
+    if (digits && strspn(value + digits, " \t\r\n") == strlen(value + digits))
+        return digits > 6 ? LONGEST_WAIT_S : bounded_wait_s(strtod(value, NULL));
+    time_t date = digits ? -1 : curl_getdate(value, NULL);
+    return date == -1 ? 0.0 : bounded_wait_s((double)date - now_s);
+}
