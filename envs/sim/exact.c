@@ -123,7 +123,7 @@ static void run_requests(void *engine, const struct sim_model *m, const struct s
             double rate_rps = (double)run->arrivals[second] * (double)run->pods->share[slot];
             run->rejected += (float)run_second(x, slot, now_s + second, rate_rps);
         }
-        run->pods->l[slot] = (float)pod_inside(p);
+        run->pods->l[slot] = latency_from_inside(&v->latency, (float)pod_inside(p));
         run->pods->served[slot] += (float)(p->cpu_used_s - used_s) / s->cpu_cost[slot];
     }
 }

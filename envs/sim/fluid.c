@@ -189,21 +189,35 @@ static void recall(const struct fluid_table *f, const struct fluid_past *past, f
 }
 
 /* As many as left the pods. If more left than expected, these are slow ones that went ahead of their time: pods drain faster
- * than those inside could know when they came. With nobody expected, they are such as came last. */
-static void match(const struct fluid_past *past, int first_slow, float *restrict count)
+ * than those inside could know when they came. They are missing when their time comes, among those who are more than the slow
+ * that come now. With nobody expected, those who left are such as came last. */
+static void match(const struct fluid_table *f, struct fluid_past *past, float slow_now, float *restrict count)
 {
+    const int first_slow = f->first_slow;
+    float forgotten = past->seconds / f->age_s[LATENCY_BINS - 1];
+    past->early *= forgotten < 1.0f ? 1.0f - forgotten : 0.0f;
     float total = sum_from(count, 0);
     for (int k = past->n - 2; total <= 0.0f && past->ended > 0.0f && k >= oldest_chunk(past); k--) {
         for (int bin = 0; bin < LATENCY_BINS; bin++)
             count[bin] = past->rate[k % FLUID_CHUNKS][bin];
         total = sum_from(count, 0);
     }
-    float slow = sum_from(count, first_slow);
-    bool ahead = past->ended > total && slow > 1e-3f * total;
-    float factor = total > 0.0f ? past->ended / total : 0.0f;
-    float slow_factor = ahead ? (past->ended - (total - slow)) / slow : factor;
+    float slow = sum_from(count, first_slow), more = past->ended - total;
+    float factor = total > 0.0f ? past->ended / total : 0.0f, slow_factor = factor;
+    if (more > 0.0f && slow > 1e-3f * total) {
+        past->early += more;
+        factor = 1.0f;
+        slow_factor = (slow + more) / slow;
+    } else if (more < 0.0f && slow > 0.0f) {
+        float gone = past->early < -more ? past->early : -more;
+        float over = slow > slow_now ? slow - slow_now : 0.0f;
+        gone = gone < over ? gone : over;
+        past->early -= gone;
+        factor = total > gone ? past->ended / (total - gone) : 0.0f;
+        slow_factor = factor * (slow - gone) / slow;
+    }
     for (int bin = 0; bin < first_slow; bin++)
-        count[bin] *= ahead ? 1.0f : factor;
+        count[bin] *= factor;
     for (int bin = first_slow; bin < LATENCY_BINS; bin++)
         count[bin] *= slow_factor;
 }
@@ -221,8 +235,9 @@ struct fluid_sums fluid_mix(const struct fluid_table *f, struct fluid_past *past
         float correction =
             binned_ms > 0.0f ? latency_ms / binned_ms : 1.0f; // a bin has one latency, a row its own mean
         remember(past, count);
+        float slow_now = sum_from(count, f->first_slow);
         recall(f, past, count);
-        match(past, f->first_slow, count);
+        match(f, past, slow_now, count);
         latency_ms = correction * 1000.0f * dot_from(count, f->age_s, 0);
         past->seconds = past->ended = 0.0f;
     }

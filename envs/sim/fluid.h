@@ -1,5 +1,5 @@
-/* fluid: the inner loop of the simulated cluster. Each pod is one number, the mean of the requests inside it; a second is
- * one implicit step of dL/dt = arrivals - throughput(L), read from a table. Private to envs/sim.
+/* fluid: the inner loop of the simulated cluster. Each pod is one number, L of latency.h; a second is one implicit
+ * step of dL/dt = arrivals - throughput(L), read from a table. Private to envs/sim.
  *
  * Every variant of the kernel gives the same bits: only single additions and multiplications, one lane per pod, and a
  * fixed order wherever lanes meet. */
@@ -37,6 +37,8 @@ struct fluid_table {
 struct fluid_past {
     float seconds; /* since the last chunk */
     float ended;   /* requests that left in that time, but for those turned away */
+    float early;   /* requests that left ahead of their time and are still remembered */
+    float surplus; /* sum over pods of L less the requests inside, at the last count */
     int32_t n;     /* chunks so far; chunk k lies in k % FLUID_CHUNKS */
     float length_s[FLUID_CHUNKS];
     float rate[FLUID_CHUNKS][LATENCY_BINS]; /* requests/s */
@@ -44,7 +46,7 @@ struct fluid_past {
 
 /* Structure of arrays over pod slots. A slot that takes no requests has share 0 and L 0. */
 struct fluid_pods {
-    float l[FLUID_PODS];        /* mean requests inside */
+    float l[FLUID_PODS];        /* work inside, in requests: see latency.h */
     float share[FLUID_PODS];    /* of the service's arrivals */
     float served[FLUID_PODS];   /* requests served since somebody last set it to 0 */
     float per_step[FLUID_PODS]; /* of the pod's level */

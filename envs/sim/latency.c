@@ -52,6 +52,11 @@ int latency_row_at(const struct latency_table *t, float l, float speed)
     return row;
 }
 
+float latency_from_inside(const struct latency_table *t, float inside)
+{
+    return inside <= t->inside[0] ? latency_row_l(0) * (inside / t->inside[0]) : grid_find(t->inside, inside);
+}
+
 float latency_steady_l(const struct latency_table *t, float arrival_rps)
 {
     if (arrival_rps <= t->throughput[0])

@@ -1,6 +1,6 @@
-/* latency_fit: from points over L to the rows of a latency table. In: what was measured up to saturation (or beyond, for pods
- * that hold few requests). Out: throughput, latencies and failures for every L, monotone, with the inverse that one-second
- * steps need. It runs no pods. */
+/* latency_fit: from points over the requests inside to the rows of a latency table, over their work. In: what was measured up
+ * to saturation (or beyond, for pods that hold few requests). Out: requests inside, throughput, latencies and failures for
+ * every L, monotone, with the inverse that one-second steps need. It runs no pods. */
 #include "latency_points.h"
 
 #include <assert.h>
@@ -228,7 +228,7 @@ static void fit_throughput(const struct latency_points *points, struct latency_t
     int full = (int)(latency_position(out->l_limit) + 0.5f);
     double x = 0.0, ended = 0.0, rejected = 0.0;
     for (int row = 0; row <= LATENCY_ROWS; row++) {
-        double l = (double)latency_row_l(row);
+        double l = (double)latency_inside(out, latency_row_l(row));
         if (row <= full) {
             x = fmax(x * (1.0 + 1e-9), throughput_at(points, l));
             rejected =
@@ -396,7 +396,7 @@ static void fit_rows(const struct latency_points *points, uint64_t seed, struct 
         last.share[bin] = 1.0;
     draw_samples(&points->config, seed, &samples);
     for (int row = 0; row < LATENCY_ROWS; row++) {
-        double l = fmin((double)latency_row_l(row), (double)out->l_limit);
+        double l = (double)latency_inside(out, fminf(latency_row_l(row), out->l_limit));
         struct row r;
         if (l <= points->at[points->n - 1].l)
             row_between(points, out, l, &r);
@@ -420,14 +420,93 @@ static void fit_bounds(const struct latency_points *points, struct latency_table
     out->bound_ms[LATENCY_BINS - 1] = out->timeout_ms;
 }
 
+static double normal_above(double x)
+{
+    return 0.5 * erfc(x * 0.70710678118654752440);
+}
+
+/* Of many requests that share the CPU, each somewhere in its demand of mean 1: the share with more than v to go, and what
+ * these have to go beyond v. Log-normal demands. */
+static void residual_above(double sigma, double v, double *share, double *work)
+{
+    if (sigma < 1e-6) {
+        *share = fmax(0.0, 1.0 - v);
+        *work = 0.5 * *share * *share;
+        return;
+    }
+    double z = (log(v) + 0.5 * sigma * sigma) / sigma;
+    double above = normal_above(z), mean = normal_above(z - sigma);
+    double square = exp(sigma * sigma) * normal_above(z - 2.0 * sigma);
+    *share = fmax(0.0, mean - v * above);
+    *work = fmax(0.0, 0.5 * square - v * mean + 0.5 * v * v * above);
+}
+
+/* A full pod on its way to empty. Those who wait for others, or have a core of their own, leave at their own pace. */
+struct draining {
+    double places, sigma;
+    double sharing; /* share of the places */
+};
+
+/* Requests in place, and their work in requests, once v of every demand has been done. */
+static double in_place(const struct draining *d, double v, double *work)
+{
+    double share, left;
+    residual_above(d->sigma, v, &share, &left);
+    *work = d->places * (d->sharing * left + (1.0 - d->sharing) * share);
+    return d->places * share;
+}
+
+/* v at which so much work is left, or so few requests are. */
+static double solve_done(const struct draining *d, double work, double fewest)
+{
+    double low = 1e-6, high = 1e3;
+    for (int i = 0; i < 30; i++) {
+        double v = sqrt(low * high), left, inside = in_place(d, v, &left);
+        if (inside > fewest && left > work)
+            low = v;
+        else
+            high = v;
+    }
+    return low;
+}
+
+static struct draining draining_of(const struct latency_points *points)
+{
+    const struct pod_config *c = &points->config;
+    double cv = c->cpu_exponential ? 1.0 : c->cpu_cv;
+    double alone = c->wait_s * points->capacity_rps + c->cores;
+    return (struct draining){.places = c->concurrency,
+                             .sigma = sqrt(log1p(cv * cv)),
+                             .sharing = c->cpu_exponential ? 0.0 : fmax(0.0, 1.0 - alone / c->concurrency)};
+}
+
+/* The last tenth of those in place drowns in new arrivals. */
+static const double DROWNED = 0.1;
+
+static void fit_inside(const struct latency_points *points, struct latency_table *out)
+{
+    const struct draining d = draining_of(points);
+    double full, work;
+    double places = in_place(&d, 1e-6, &full);
+    out->l_limit = (float)(full + points->config.backlog);
+    for (int row = 0; row <= LATENCY_ROWS; row++) {
+        double l = (double)latency_row_l(row), inside = places + (l - full);
+        if (l < full) {
+            inside = in_place(&d, solve_done(&d, l, DROWNED * places), &work);
+            inside *= fmin(1.0, l / work);
+        }
+        out->inside[row] = (float)inside;
+    }
+}
+
 void latency_fit(struct latency_points *points, uint64_t seed, struct latency_table *out)
 {
     assert(points->n >= 2);
     settle_points(points);
     out->capacity_rps = (float)points->capacity_rps;
-    out->l_limit = (float)(points->config.concurrency + points->config.backlog);
     out->cpu_per_request_s = (float)points->config.cpu_s;
     out->timeout_ms = (float)(points->config.timeout_s * 1000.0);
+    fit_inside(points, out);
     fit_throughput(points, out);
     fit_bounds(points, out);
     fit_rows(points, seed, out);

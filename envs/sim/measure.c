@@ -28,9 +28,20 @@ static void disturb(const struct service *v, const struct sim_state *s, float *m
     sums->latency_ms += sums->requests * (float)(s->network_delay_ms + s->network_loss * RETRANSMIT_MS);
 }
 
+/* The pods' L is work. Requests that left are those whose number fell. */
+static void count_left(const struct service *v, struct fluid_pods *p, int n_slots)
+{
+    float surplus = 0.0f;
+    for (int i = 0; i < n_slots; i++)
+        surplus += p->l[i] - latency_inside(&v->latency, p->l[i]);
+    p->past.ended += surplus - p->past.surplus;
+    p->past.surplus = surplus;
+}
+
 void measure_flush(const struct service *v, struct sim_state *s)
 {
     float mix[LATENCY_BINS] = {0};
+    count_left(v, &s->pods, s->n_slots);
     fluid_release(&v->fluid, &s->pods, 0, s->n_slots, s->cells);
     struct fluid_sums sums = fluid_mix(&v->fluid, &s->pods.past, s->cells, mix);
     if (s->network_delay_ms > 0 || s->network_loss > 0)

@@ -178,9 +178,11 @@ static int create(const struct service *v, struct sim_state *s)
 }
 
 /* Requests inside are lost, and whoever still comes fails. */
-static void stop_working(struct sim_state *s, int slot)
+static void stop_working(const struct service *v, struct sim_state *s, int slot)
 {
-    s->lost += (double)s->pods.l[slot];
+    float inside = latency_inside(&v->latency, s->pods.l[slot]);
+    s->lost += (double)inside;
+    s->pods.past.ended += s->pods.l[slot] - inside; // see count_left in measure.c
     s->pods.l[slot] = 0.0f;
     s->slots[slot].working = false;
 }
@@ -188,7 +190,7 @@ static void stop_working(struct sim_state *s, int slot)
 static void end(const struct service *v, struct sim_state *s, int slot)
 {
     struct slot *p = &s->slots[slot];
-    stop_working(s, slot);
+    stop_working(v, s, slot);
     pods_settle_cpu(v, s);
     p->phase = SLOT_GONE;
     p->endpoint = false;
@@ -365,7 +367,7 @@ void pods_events(const struct service *v, struct sim_state *s)
 void pods_kill(const struct service *v, struct sim_state *s, int slot)
 {
     struct slot *p = &s->slots[slot];
-    stop_working(s, slot);
+    stop_working(v, s, slot);
     p->phase = SLOT_TERMINATING;
     p->delete_s = s->t_s;
     change_endpoint(v, s, p, false);
@@ -378,7 +380,7 @@ void pods_kill(const struct service *v, struct sim_state *s, int slot)
 void pods_fail(const struct service *v, struct sim_state *s, int slot, int64_t until_s)
 {
     struct slot *p = &s->slots[slot];
-    stop_working(s, slot);
+    stop_working(v, s, slot);
     p->phase = SLOT_CRASHED;
     p->ready_changed_s = s->t_s;
     change_endpoint(v, s, p, false);
@@ -393,8 +395,8 @@ double pods_memory_mib(const struct service *v, const struct sim_state *s, int s
     const struct profile_pods *c = &v->profile.pods;
     const struct slot *p = &s->slots[slot];
     double age_h = (double)(s->t_s - p->container_s) / 3600.0;
-    return c->memory_base_mib + c->memory_per_request_mib * (double)s->pods.l[slot] + c->memory_leak_mib_h * age_h +
-           p->stress_mib;
+    double inside = (double)latency_inside(&v->latency, s->pods.l[slot]);
+    return c->memory_base_mib + c->memory_per_request_mib * inside + c->memory_leak_mib_h * age_h + p->stress_mib;
 }
 
 void pods_check_memory(const struct service *v, struct sim_state *s)

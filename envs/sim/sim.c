@@ -27,11 +27,11 @@ static int64_t interval(double seconds)
 }
 
 /* Users who are not waiting for an answer ask one question per think time. */
-static float closed_rate(const struct sim_state *s, float users)
+static float closed_rate(const struct latency_table *t, const struct sim_state *s, float users)
 {
     float waiting = 0.0f;
     for (int i = 0; i < s->n_slots; i++)
-        waiting += s->pods.l[i];
+        waiting += latency_inside(t, s->pods.l[i]);
     float idle = users > waiting ? users - waiting : 0.0f;
     return idle / fmaxf((float)s->demand.load.think_s, 0.5f);
 }
@@ -52,7 +52,7 @@ static void run_stretch(const struct sim_model *m, struct sim_state *s, int n)
     float arrivals[STRETCH_S];
     demand_fill(&s->demand, m->config.traces, s->t_s, n, arrivals);
     if (s->demand.load.users > 0)
-        arrivals[0] = closed_rate(s, arrivals[0]);
+        arrivals[0] = closed_rate(&v->latency, s, arrivals[0]);
     double sum = 0.0;
     for (int i = 0; i < n; i++)
         sum += (double)arrivals[i];
@@ -316,7 +316,7 @@ void sim_truth_take(struct sim *sim, struct sim_truth *out)
     double total = mix[LATENCY_BINS - 1], in_flight = 0.0;
     bool any = t->requests > 1e-9;
     for (int i = 0; i < s->n_slots; i++)
-        in_flight += (double)s->pods.l[i];
+        in_flight += (double)latency_inside(&v->latency, s->pods.l[i]);
     *out = (struct sim_truth){
         .seconds = t->seconds,
         .arrivals = t->arrivals,

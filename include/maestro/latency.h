@@ -1,9 +1,9 @@
-/* latency: how one pod of a service behaves as a function of L, the mean work inside it, counted in requests: one that waits
- * for a place counts 1, one in place what is left of it: with processor sharing (1 + cv^2) / 2 of a whole one, by renewal
- * theory. Work drains at the pace of the CPU however it is spread; the number inside does not: requests in place leave
- * faster towards the end where cv < 1, more slowly where cv > 1. A table is measured once per service from the request-level pod model (envs/sim/pod.h) and then read by the
- * fast simulator, which follows only L per pod and second: dL/dt = arrivals - throughput(L), the pointwise stationary fluid
- * flow approximation (Rider 1976; Wang, Tipper and Banerjee 1996).
+/* latency: how one pod of a service behaves as a function of L, the mean work inside it. L counts in requests: one that waits
+ * for a place is 1, one in place what is left of it. Work drains at the pace of the CPU; the number of requests does not: in a
+ * full pod each is somewhere in its demand, and as nobody follows, the rest leaves ever faster where demands are alike
+ * (cv < 1), and ever more slowly where few are long (cv > 1). A table is measured once per service from the request-level pod
+ * model (envs/sim/pod.h) and then read by the fast simulator, which follows only L per pod and second: dL/dt = arrivals -
+ * throughput(L), the pointwise stationary fluid flow approximation (Rider 1976; Wang, Tipper and Banerjee 1996).
  *
  * The rows already contain the noise of Poisson arrivals at a pod: drive L with mean rates, and keep Poisson noise for the
  * counters. A table is flat data without pointers, immutable after latency_table_measure, shared by all threads. */

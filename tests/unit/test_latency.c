@@ -137,7 +137,7 @@ START_TEST(a_second_conserves_requests_and_finds_the_steady_state)
             l = latency_settle_at(&t, l + rate, 1.0f);
         AT_MOST(l, 1.15f * t.l_limit);
         double inside_rps = (double)rate * (1.0 - (double)latency_rejected(&t, l));
-        double kept_rps = fmax((double)t.capacity_rps, (double)l / SERVICES[k].timeout_ms * 1000.0);
+        double kept_rps = fmax((double)t.capacity_rps, (double)latency_inside(&t, l) / SERVICES[k].timeout_ms * 1000.0);
         ck_assert_double_eq_tol(inside_rps, kept_rps, 0.15 * kept_rps);
     }
 }
