@@ -1,31 +1,37 @@
-/* report: the verb that writes the page about a run. In: a run folder and perhaps an evaluation folder. Out: one HTML file,
- * and the verdict on standard output. */
+/* report: the verb that writes the page about a run, or says of a decision journal whether its policy may act. In: a run
+ * folder and perhaps an evaluation folder; or a journal. Out: one HTML file, and the verdict on standard output. */
 #include "cmd.h"
+#include "report_journal.h"
 
 #include <maestro/file.h>
 #include <maestro/report.h>
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static const size_t LIBRARY_LIMIT = (size_t)8 << 20;
 
 static struct {
     const char *evaluation;
     const char *out;
+    const char *policy, *profile, *hpa, *target;
 } given;
 
 static const struct cli_option options[] = {
     {"evaluation", 0, CLI_TEXT, "DIR", "Folder of evaluation files; default RUN/evaluation where there is one",
      &given.evaluation},
     {"out", 'o', CLI_TEXT, "FILE", "The page to write; default RUN/report.html", &given.out},
+    {"policy", 'p', CLI_TEXT, "POLICY", "Journal: what is to be made active, such as ppo:FILE", &given.policy},
+    {"profile", 0, CLI_TEXT, "NAME", "Journal: the twin's service profile; default web-api", &given.profile},
+    {"hpa", 0, CLI_TEXT, "POLICY", "Journal: the rule to compare with; default hpa:target=60,window=300", &given.hpa},
+    {"target", 0, CLI_TEXT, "NS/NAME", "Journal: only this target; default every one in it", &given.target},
 };
 
 const struct cli_verb cmd_report_verb = {
     .name = "report",
-    .summary = "write one HTML page about a run and its evaluation",
-    .has_no_config = true,
-    .words = "RUN",
+    .summary = "write one HTML page about a run, or say of a journal whether its policy may act",
+    .words = "RUN|JOURNAL",
     .n_words_least = 1,
     .n_words_most = 1,
     .options = options,
@@ -90,7 +96,26 @@ static bool write_page(const char *run, const char *evaluation, const char *path
     return true;
 }
 
-static bool run_report(const struct cli *cli, struct err *e)
+static bool is_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static bool judge_journal(const char *path, const struct readiness_config *config, bool *ready, struct err *e)
+{
+    if (!given.policy)
+        return err_set(e, ERR_USAGE, "%s is a journal: --policy ppo:FILE says what is to be made active", path);
+    const struct report_journal request = {.path = path,
+                                           .target = given.target,
+                                           .policy = given.policy,
+                                           .profile = given.profile ? given.profile : "web-api",
+                                           .hpa = given.hpa ? given.hpa : "hpa:target=60,window=300",
+                                           .config = config};
+    return report_journal(&request, ready, e);
+}
+
+static bool report_run(const struct cli *cli, struct err *e)
 {
     char evaluation[1024];
     char path[1024];
@@ -101,21 +126,46 @@ static bool run_report(const struct cli *cli, struct err *e)
     return write_page(run, judged, given.out ? given.out : path, e);
 }
 
+static int show(const struct cli *cli, const struct config *config)
+{
+    CLEANUP_BUF struct buf text = {0};
+    if (cli->decision == CLI_SHOW_VERSION)
+        return cmd_show_version();
+    if (cli->decision == CLI_SHOW_HELP)
+        cli_help("maestro", &cmd_report_verb, config, &text);
+    else if (cli->decision == CLI_PRINT_CONFIG)
+        config_print(config, true, &text);
+    fputs(text.bytes ? text.bytes : "", stdout);
+    return CLI_EXIT_DONE;
+}
+
+/* The exit status: not ready is 1, as a failure is, so that scripts need no more. */
+static int work(const struct cli *cli, const struct readiness_config *ready, struct err *e)
+{
+    bool good = true;
+    if (is_file(cli->words[0]) ? !judge_journal(cli->words[0], ready, &good, e) : !report_run(cli, e)) {
+        fprintf(stderr, "maestro report: %s\n", e->message);
+        return cli_exit_status(e);
+    }
+    return good ? CLI_EXIT_DONE : CLI_EXIT_FAILED;
+}
+
 int cmd_report(int argc, char **argv)
 {
     struct cli cli;
     struct err e = {0};
-    bool done = cli_parse(&cli, &cmd_report_verb, argc, argv, &e);
-    if (done && cli.decision == CLI_SHOW_VERSION)
-        return cmd_show_version();
-    if (done && cli.decision == CLI_SHOW_HELP) {
-        CLEANUP_BUF struct buf help = {0};
-        cli_help("maestro", &cmd_report_verb, NULL, &help);
-        fputs(help.bytes ? help.bytes : "", stdout);
-        return CLI_EXIT_DONE;
+    struct config config = {0};
+    struct readiness_config ready;
+    struct config_section section = {"ready", "What a journal must show before its policy may act.",
+                                     readiness_config_keys, n_readiness_config_keys, &ready};
+    int status;
+    if (!cli_parse(&cli, &cmd_report_verb, argc, argv, &e) || !config_init(&config, &section, 1, &e) ||
+        !cli_configure(&cli, &cmd_report_verb, &config, &e)) {
+        fprintf(stderr, "maestro report: %s\n", e.message);
+        status = cli_exit_status(&e);
+    } else {
+        status = cli.decision == CLI_RUN ? work(&cli, &ready, &e) : show(&cli, &config);
     }
-    if (done && run_report(&cli, &e))
-        return CLI_EXIT_DONE;
-    fprintf(stderr, "maestro report: %s\n", e.message);
-    return cli_exit_status(&e);
+    config_finish(&config);
+    return status;
 }
