@@ -322,7 +322,7 @@ static struct target target_of(const struct microservice_parts *parts)
                        .max_replicas = parts->config.max_replicas,
                        .latency_soft_ms = limit(parts->config.latency_soft_ms, profile->service.latency_soft_ms),
                        .latency_hard_ms = limit(parts->config.latency_hard_ms, profile->service.latency_hard_ms)};
-    memcpy(t.name, profile->name, sizeof t.name);
+    memcpy(t.name, profile->name, sizeof profile->name); // the rest of it stays zero
     return t;
 }
 
