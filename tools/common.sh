@@ -10,6 +10,8 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config check libcjson-dev li
 packages_test=(clang-format clang-tidy cppcheck shellcheck mandoc prometheus chromium)
 # shellcheck disable=SC2034
 packages_ci=(clang libclang-rt-14-dev)
+# shellcheck disable=SC2034
+packages_testbed=(etcd-server prometheus openssl iproute2 util-linux curl jq)
 
 say() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -48,9 +50,12 @@ packages_install_quietly() {
     if $own_policy; then
         "${as_root[@]}" rm -f "$policy"
     fi
-    if [[ " ${missing[*]} " == *" prometheus "* ]] && command -v systemctl >/dev/null; then
-        "${as_root[@]}" systemctl disable prometheus.service >/dev/null 2>&1 || true
-    fi
+    local daemon
+    for daemon in prometheus etcd-server; do
+        if [[ " ${missing[*]} " == *" $daemon "* ]] && command -v systemctl >/dev/null; then
+            "${as_root[@]}" systemctl disable "${daemon%-server}.service" >/dev/null 2>&1 || true
+        fi
+    done
     return $status
 }
 
