@@ -20,6 +20,6 @@ static inline bool policies_replicas(const struct sample *sample, int *replicas)
 MUST_CHECK bool fixed_open(int replicas, struct policy **out, struct err *e);
 MUST_CHECK bool random_open(struct policy **out, struct err *e);
 /* Takes over what the file says of the control loop; control->target stays. */
-MUST_CHECK bool greedy_open(const char *path, struct control *control, struct policy **out, struct err *e);
+MUST_CHECK bool trained_open(const char *path, struct control *control, struct policy **out, struct err *e);
 
 #endif

@@ -1,50 +1,32 @@
-/* ppo: a trained policy as it is served: features, normalised with the file's frozen constants, through the canonical
- * inference to logits, and the best allowed action. In: a policy file. Out: one step of the file's action set. Does not
- * draw actions and does not learn. */
+/* ppo: a trained policy as the control loop's policy. In: a policy file. Out: one step of the file's action set, the best
+ * allowed one (greedy.h). Does not draw actions and does not learn; has no memory, so one serves any number of targets. */
 #include "policies.h"
 
-#include <maestro/infer.h>
-#include <maestro/policyfile.h>
+#include <maestro/greedy.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-struct greedy {
+struct trained {
     struct policy policy; /* first: the seam */
     struct policy_file file;
     struct arena arena;
-    struct infer actor;
-    struct infer critic;
+    struct greedy greedy;
 };
 
-/* Network input: clip((x - mean) / sqrt(var + 1e-8), +-obs_clip). */
-static void normalise(const struct policy_file *file, const float *features, float *x)
+static bool trained_act(struct policy *policy, const struct policy_input *in, struct policy_output *out, struct err *e)
 {
-    for (int i = 0; i < file->actor.n_in; i++) {
-        float z = (features[i] - file->obs_mean[i]) / sqrtf(file->obs_var[i] + 1e-8f);
-        if (z > file->obs_clip)
-            z = file->obs_clip;
-        x[i] = z < -file->obs_clip ? -file->obs_clip : z;
-    }
-}
-
-static bool greedy_act(struct policy *policy, const struct policy_input *in, struct policy_output *out, struct err *e)
-{
-    struct greedy *p = (struct greedy *)policy;
+    struct trained *p = (struct trained *)policy;
+    struct greedy_answer answer = {0};
     if (!in->features || in->actions->n != p->file.actor.n_out)
         return err_set(e, ERR_FORMAT, "ppo: asked with %d actions, the policy file has %d", in->actions->n,
                        p->file.actor.n_out);
-    float x[OBSERVATION_LIMIT];
-    normalise(&p->file, in->features, x);
-    *out = (struct policy_output){0};
-    infer_forward(&p->actor, x, 1, out->logits);
-    infer_forward(&p->critic, x, 1, &out->value);
-    for (int a = 0; a < in->actions->n; a++)
-        if (!isfinite(out->logits[a]))
-            return err_set(e, ERR_NUMERIC, "ppo: logit %d is not finite", a);
-    out->action = action_argmax(in->actions, out->logits, in->mask);
-    int delta = in->actions->delta[out->action], present = 0;
+    if (!greedy_decide(&p->greedy, in->features, in->mask, 1, &answer, e))
+        return err_wrap(e, "ppo");
+    int delta = in->actions->delta[answer.action], present = 0;
+    *out = (struct policy_output){.action = answer.action, .value = answer.value, .ood = answer.ood};
+    memcpy(out->logits, answer.logits, sizeof out->logits);
     out->hold = !policies_replicas(in->sample, &present);
     out->replicas = out->hold ? 0 : present + delta;
     snprintf(out->reason, sizeof out->reason, "%s %+d%s", action_name(delta), delta,
@@ -52,9 +34,9 @@ static bool greedy_act(struct policy *policy, const struct policy_input *in, str
     return true;
 }
 
-static void greedy_close(struct policy *policy)
+static void trained_close(struct policy *policy)
 {
-    struct greedy *p = (struct greedy *)policy;
+    struct trained *p = (struct trained *)policy;
     if (!p)
         return;
     policyfile_finish(&p->file);
@@ -62,30 +44,26 @@ static void greedy_close(struct policy *policy)
     free(p);
 }
 
-static const struct policy_ops greedy_ops = {"ppo", POLICY_STEP, false, NULL, greedy_act, greedy_close};
+static const struct policy_ops trained_ops = {"ppo", POLICY_STEP, false, NULL, trained_act, trained_close};
 
-static bool greedy_prepare(struct greedy *p, struct err *e)
+static bool trained_prepare(struct trained *p, struct err *e)
 {
     struct arena plan = {0};
-    struct infer net;
-    infer_carve(&net, &p->file.actor, &plan);
-    infer_carve(&net, &p->file.critic, &plan);
+    greedy_carve(&p->greedy, &p->file, &plan);
     if (!arena_init(&p->arena, plan.used, e))
         return false;
-    infer_carve(&p->actor, &p->file.actor, &p->arena);
-    infer_carve(&p->critic, &p->file.critic, &p->arena);
-    return infer_load(&p->actor, p->file.actor_parameters, NULL, e) &&
-           infer_load(&p->critic, p->file.critic_parameters, NULL, e);
+    greedy_carve(&p->greedy, &p->file, &p->arena);
+    return greedy_load(&p->greedy, e);
 }
 
-bool greedy_open(const char *path, struct control *control, struct policy **out, struct err *e)
+bool trained_open(const char *path, struct control *control, struct policy **out, struct err *e)
 {
-    struct greedy *p = calloc(1, sizeof *p);
+    struct trained *p = calloc(1, sizeof *p);
     if (!p)
         return err_set(e, ERR_IO, "ppo: out of memory");
-    p->policy = (struct policy){&greedy_ops, 0.0};
-    if (!policyfile_load(path, &p->file, e) || !greedy_prepare(p, e)) {
-        greedy_close(&p->policy);
+    p->policy = (struct policy){&trained_ops, 0.0};
+    if (!policyfile_load(path, &p->file, e) || !trained_prepare(p, e)) {
+        trained_close(&p->policy);
         return false;
     }
     struct target target = control->target;

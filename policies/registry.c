@@ -103,7 +103,7 @@ static bool open_named(const char *text, struct control *control, struct policy 
         return err_set(e, ERR_USAGE, "policy '%s': no such policy; one of hpa, fixed, random, ppo", text);
     if (!*settings)
         return err_set(e, ERR_USAGE, "policy 'ppo': needs a policy file, as in ppo:runs/demo/best.safetensors");
-    return !out || greedy_open(settings, control, out, e);
+    return !out || trained_open(settings, control, out, e);
 }
 
 bool registry_open(const char *text, struct control *control, struct policy **out, struct err *e)

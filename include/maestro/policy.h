@@ -28,6 +28,7 @@ struct policy_output {
     char reason[96];             /* one clause, never empty */
     float logits[ACTIONS_LIMIT]; /* [A], POLICY_STEP by a network; zero otherwise */
     float value;                 /* critic's estimate, if any */
+    float ood; /* how far the features lie outside the training range, in units of its width; 0: inside, or no range */
 };
 
 struct policy;

@@ -1,0 +1,86 @@
+/* greedy: a policy file's networks from features to the best allowed move. In: features of one or several targets. Out:
+ * logits, value, action and how far the features lie outside what training saw. Draws nothing, learns nothing, keeps
+ * nothing. */
+#include <maestro/greedy.h>
+
+#include <math.h>
+#include <string.h>
+
+#define NARROWEST 0.1f // of a range, in units of its magnitude
+
+void greedy_carve(struct greedy *g, const struct policy_file *file, struct arena *arena)
+{
+    size_t n_in = (size_t)file->actor.n_in, n_actions = (size_t)file->actor.n_out;
+    *g = (struct greedy){.file = file};
+    infer_carve(&g->actor, &file->actor, arena);
+    infer_carve(&g->critic, &file->critic, arena);
+    g->scale = arena_take(arena, n_in, sizeof(float));
+    g->x = arena_take(arena, GREEDY_ROWS * n_in, sizeof(float));
+    g->logits = arena_take(arena, GREEDY_ROWS * n_actions, sizeof(float));
+}
+
+bool greedy_load(struct greedy *g, struct err *e)
+{
+    for (int i = 0; i < g->file->actor.n_in; i++)
+        g->scale[i] = sqrtf(g->file->obs_var[i] + 1e-8f);
+    return infer_load(&g->actor, g->file->actor_parameters, NULL, e) &&
+           infer_load(&g->critic, g->file->critic_parameters, NULL, e);
+}
+
+/* Network input: clip((x - mean) / sqrt(var + 1e-8), +-obs_clip). */
+static void normalise(const struct greedy *g, const float *features, float *x)
+{
+    const struct policy_file *file = g->file;
+    for (int i = 0; i < file->actor.n_in; i++) {
+        float z = (features[i] - file->obs_mean[i]) / g->scale[i];
+        if (z > file->obs_clip)
+            z = file->obs_clip;
+        x[i] = z < -file->obs_clip ? -file->obs_clip : z;
+    }
+}
+
+float greedy_ood(const struct policy_file *file, const float *features)
+{
+    float worst = 0.0f;
+    for (int i = 0; i < file->actor.n_in; i++) {
+        float low = file->obs_low[i], high = file->obs_high[i], x = features[i];
+        float outside = x < low ? low - x : x - high;
+        if (outside <= 0.0f)
+            continue;
+        float magnitude = fmaxf(1.0f, fmaxf(fabsf(low), fabsf(high)));
+        float score = outside / fmaxf(high - low, NARROWEST * magnitude);
+        worst = score > worst ? score : worst;
+    }
+    return worst;
+}
+
+static bool check(const struct greedy_answer *a, int n_actions, struct err *e)
+{
+    for (int i = 0; i < n_actions; i++)
+        if (!isfinite(a->logits[i]))
+            return err_set(e, ERR_NUMERIC, "the policy's logit %d is not finite", i);
+    return isfinite(a->value) || err_set(e, ERR_NUMERIC, "the policy's value is not finite");
+}
+
+bool greedy_decide(const struct greedy *g, const float *features, const unsigned char *masks, int n_rows,
+                   struct greedy_answer *out, struct err *e)
+{
+    const struct action_set *set = &g->file->control.actions;
+    size_t n_in = (size_t)g->file->actor.n_in, n_actions = (size_t)g->file->actor.n_out;
+    float values[GREEDY_ROWS];
+    for (size_t row = 0; row < (size_t)n_rows; row++)
+        normalise(g, features + row * n_in, g->x + row * n_in);
+    infer_forward(&g->actor, g->x, n_rows, g->logits);
+    infer_forward(&g->critic, g->x, n_rows, values);
+    for (size_t row = 0; row < (size_t)n_rows; row++) {
+        struct greedy_answer *a = &out[row];
+        const unsigned char *mask = masks ? masks + row * n_actions : NULL;
+        memcpy(a->logits, g->logits + row * n_actions, n_actions * sizeof(float));
+        a->value = values[row];
+        a->ood = greedy_ood(g->file, features + row * n_in);
+        if (!check(a, (int)n_actions, e))
+            return false;
+        a->action = action_argmax(set, a->logits, mask);
+    }
+    return true;
+}
