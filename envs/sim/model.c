@@ -16,8 +16,9 @@ struct build {
     struct err err;    /* of the first failure; written by its thread only */
 };
 
-/* The profile as it is gets the better table: policies are judged on it. Of the randomised ones there are many. */
-static const int OWN_EFFORT = 2;
+/* The profile as it is gets the better table, in about 0.1 s: policies are judged on it. Of the randomised ones there are
+ * many. */
+static const int OWN_EFFORT = 4;
 
 static bool build_variant(struct build *b, int variant, struct err *e)
 {

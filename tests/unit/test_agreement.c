@@ -1,13 +1,13 @@
 /* The fast simulator against the event simulator, in full mode: quota, places, backlog, time-outs, unequal pods, the profiles
  * that ship. Prints all errors.
  *
- * Steady loads: p95 within 15 %, or within 2 % of the soft limit. The second clause serves one place: target-app's quota makes
- * p95 jump, around nine tenths of the rate it can bear, from unthrottled requests (6 ms) to throttled ones (50 ms). Between the
- * two lie hardly any, so that a table's noise, 0.3 % of the requests, moves p95 by 2 ms of 10, where the limit is 100 ms.
+ * Steady loads: p95 within 15 %. Hardest is target-app alone: its quota makes p95 jump, from nine tenths of the rate that it
+ * can bear on, from unthrottled requests (6 ms) to throttled ones (50 ms), and near there the event simulator itself needs
+ * millions of requests.
  *
- * A crowd for a minute at 1.4 times what the pods can do, then half of it: two times, within 10 %, or within a second, which is
- * the step of the clock. Until nine tenths of the excess requests in flight are gone; and until p95 of a second's requests is
- * under the soft limit again. */
+ * A crowd for a minute at 1.4 times what the pods can do, then half of it: two times, within 10 %. Until nine tenths of the
+ * excess requests in flight are gone; and until p95 of a second's requests is under the soft limit again. Both simulators are
+ * looked at once a second; between two looks, times are interpolated. */
 #include <maestro/exact.h>
 #include <maestro/sim.h>
 
@@ -17,9 +17,7 @@
 #include <stdlib.h>
 
 #define P95_TOLERANCE 0.15
-#define P95_SLACK 0.02 /* of the soft limit */
 #define RECOVERY_TOLERANCE 0.10
-#define SLACK_S 1.0
 
 static const char *const PROFILES[] = {"web-api", "jvm-slow-start", "llm-slow", "target-app"};
 #define N_PROFILES 4
@@ -64,10 +62,13 @@ static struct sim_truth observe(struct sim *sim, double settle_s, double seconds
     return truth;
 }
 
-/* Requests of the event simulator. Near saturation a queue remembers about 1 / (1 - rho)^2 of them, a thousand. */
-static double requests_at(double load)
+/* Requests of the event simulator. Near saturation a queue remembers about 1 / (1 - rho)^2 of them, a thousand; of several
+ * pods only the busiest is near. */
+static double requests_at(int pods, double load)
 {
-    return load >= 0.9 && load <= 1.0 ? 800e3 : 100e3;
+    if (load < 0.9 || load > 1.0)
+        return 100e3;
+    return pods > 1 ? 800e3 : 4e6;
 }
 
 static double compare_steady(const struct sim_model *m, const char *name, int pods, double load)
@@ -83,7 +84,7 @@ static double compare_steady(const struct sim_model *m, const char *name, int po
     struct sim_truth of_fast = observe(&fast.sim, 300.0, 300.0);
     ck_assert(exact_open(m, &x, NULL));
     exact_begin(x, &scenario, 5, 0);
-    struct sim_truth of_exact = observe(exact_sim(x), 300.0, ceil(requests_at(load) / rate_rps));
+    struct sim_truth of_exact = observe(exact_sim(x), 300.0, ceil(requests_at(pods, load) / rate_rps));
     exact_close(x);
     free(fast.state);
     double error = of_fast.p95_ms / of_exact.p95_ms - 1.0;
@@ -91,8 +92,7 @@ static double compare_steady(const struct sim_model *m, const char *name, int po
            of_fast.p95_ms, of_exact.p95_ms, 100.0 * error, 100.0 * (of_fast.mean_ms / of_exact.mean_ms - 1.0));
     ck_assert_double_eq_tol(of_fast.cpu_core_s / of_fast.seconds, of_exact.cpu_core_s / of_exact.seconds,
                             0.03 * of_fast.cpu_core_s / of_fast.seconds);
-    bool close = fabs(of_fast.p95_ms - of_exact.p95_ms) <= P95_SLACK * sim_profile(m, 0)->service.latency_soft_ms;
-    return close ? 0.0 : fabs(error);
+    return fabs(error);
 }
 
 START_TEST(steady_p95_agrees)
@@ -105,8 +105,7 @@ START_TEST(steady_p95_agrees)
                 worst = fmax(worst, compare_steady(m, PROFILES[k], PODS[i], LOADS[j]));
         sim_model_close(m);
     }
-    printf("steady p95: worst %.1f %% of those further apart than 2 %% of the soft limit, tolerance %.0f %%\n",
-           100.0 * worst, 100.0 * P95_TOLERANCE);
+    printf("steady p95: worst %.1f %%, tolerance %.0f %%\n", 100.0 * worst, 100.0 * P95_TOLERANCE);
     fflush(stdout);
     ck_assert_double_le(worst, P95_TOLERANCE);
 }
@@ -202,11 +201,6 @@ static void run_courses(const struct sim_model *m, int pods, struct course *of_f
     free(fast.state);
 }
 
-static double apart(double a, double b)
-{
-    return fabs(a - b) <= SLACK_S ? 0.0 : fabs(a - b) / b;
-}
-
 static void compare_recovery(const struct sim_model *m, const char *name, int pods, double *drain, double *recovery)
 {
     struct course fast = {0}, exact = {0};
@@ -214,8 +208,8 @@ static void compare_recovery(const struct sim_model *m, const char *name, int po
     double a = drained_at(&fast), b = drained_at(&exact), c = recovered_at(&fast), d = recovered_at(&exact);
     printf("%-15s pods %2d  drained %5.1f s  event %5.1f s  %+5.1f %%   p95 good %5.1f s  event %5.1f s  %+5.1f %%\n",
            name, pods, a, b, 100.0 * (a / b - 1.0), c, d, 100.0 * (c / d - 1.0));
-    *drain = fmax(*drain, apart(a, b));
-    *recovery = fmax(*recovery, apart(c, d));
+    *drain = fmax(*drain, fabs(a / b - 1.0));
+    *recovery = fmax(*recovery, fabs(c / d - 1.0));
 }
 
 START_TEST(recovery_after_overload_agrees)
@@ -227,8 +221,8 @@ START_TEST(recovery_after_overload_agrees)
             compare_recovery(m, PROFILES[k], PODS[i], &drain, &recovery);
         sim_model_close(m);
     }
-    printf("further apart than %.0f s: drained %.1f %%, p95 %.1f %%, tolerance %.0f %%\n", SLACK_S, 100.0 * drain,
-           100.0 * recovery, 100.0 * RECOVERY_TOLERANCE);
+    printf("recovery: worst drained %.1f %%, p95 %.1f %%, tolerance %.0f %%\n", 100.0 * drain, 100.0 * recovery,
+           100.0 * RECOVERY_TOLERANCE);
     fflush(stdout);
     ck_assert_double_le(drain, RECOVERY_TOLERANCE);
     ck_assert_double_le(recovery, RECOVERY_TOLERANCE);
