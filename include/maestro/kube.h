@@ -24,7 +24,7 @@ enum kube_outcome {
 };
 
 struct kube_config {
-    const char *kubeconfig; /* path; NULL: in-cluster if that is where we are, else $KUBECONFIG, else ~/.kube/config */
+    const char *kubeconfig; /* path; NULL: $KUBECONFIG, else in-cluster if that is where we are, else ~/.kube/config */
     const char *context;    /* NULL: current-context */
     const char *account;    /* folder of the service account; NULL: the usual one */
     const char *user_agent; /* NULL: maestro */
@@ -38,7 +38,7 @@ void kube_close(struct kube *k);                  /* accepts NULL */
 const char *kube_namespace(const struct kube *k); /* of the account or context; "default" if neither says */
 const char *kube_server(const struct kube *k);    /* URL, for messages */
 
-/* An answer. Owned by the caller; kube_answer_finish. */
+/* An answer. Owned by the caller, zeroed before its first use; every call finishes what it held. kube_answer_finish. */
 struct kube_answer {
     enum kube_outcome outcome;
     long status;
@@ -62,8 +62,8 @@ struct kube_call {
  * http.h says; writes are not. */
 bool kube_do(struct kube *k, const struct kube_call *call, struct kube_answer *out);
 
-/* Every object of a collection, page by page (limit=500). each returns false to stop. A 410 in the middle starts anew, so
- * begin (may be NULL) is called before each first page. */
+/* Every object of a collection, page by page. The object is only each's own during the call; false stops. A 410 in the middle
+ * starts anew, so begin (may be NULL) is called before each first page. Items of a list carry no kind and apiVersion. */
 struct kube_walk {
     void *context;
     void (*begin)(void *context);

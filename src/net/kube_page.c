@@ -1,0 +1,132 @@
+/* kube_page: one page of a list, item by item. In: the JSON text of a list; out: each item parsed by itself, then the list
+ * without its items. A tree of a whole page of Deployments takes tens of MiB; this takes the largest object's. The cuts
+ * between items are found by counting brackets; whether each piece is JSON is json_parse's to say. */
+#include "kube_ask.h"
+
+#include <maestro/buf.h>
+
+#include <string.h>
+
+struct span {
+    const char *at, *end;
+};
+
+static const char *skip_space(const char *at, const char *end)
+{
+    while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
+        at++;
+    return at;
+}
+
+/* Behind the closing quote; NULL: there is none. */
+static const char *skip_text(const char *at, const char *end)
+{
+    for (at++; at < end && *at != '"'; at++)
+        at += *at == '\\';
+    return at < end ? at + 1 : NULL;
+}
+
+/* Behind the bracket that closes the one at at; NULL: there is none. */
+static const char *skip_container(const char *at, const char *end)
+{
+    int depth = 0;
+    while (at && at < end) {
+        if (*at == '"') {
+            at = skip_text(at, end);
+            continue;
+        }
+        depth += *at == '{' || *at == '[';
+        depth -= *at == '}' || *at == ']';
+        at++;
+        if (depth == 0)
+            return at;
+    }
+    return NULL;
+}
+
+static const char *skip_value(const char *at, const char *end)
+{
+    if (at < end && *at == '"')
+        return skip_text(at, end);
+    if (at < end && (*at == '{' || *at == '['))
+        return skip_container(at, end);
+    while (at < end && !strchr(",]} \t\r\n", *at))
+        at++;
+    return at;
+}
+
+/* The array under the key "items" of the object in text, brackets included; at NULL: it has none, or is not understood,
+ * which the parser of the frame will find out. */
+static struct span find_items(const char *text, const char *end)
+{
+    static const char key[] = "\"items\"";
+    const char *at = skip_space(text, end);
+    while (at && at < end && (*at == '{' || *at == ',')) {
+        const char *name = skip_space(at + 1, end);
+        at = name < end && *name == '"' ? skip_text(name, end) : NULL;
+        if (!at)
+            break;
+        bool found = (size_t)(at - name) == sizeof key - 1 && memcmp(name, key, sizeof key - 1) == 0;
+        at = skip_space(at, end);
+        if (at == end || *at != ':')
+            break;
+        const char *value = skip_space(at + 1, end);
+        at = skip_value(value, end);
+        if (found && at && *value == '[')
+            return (struct span){value, at};
+        at = at ? skip_space(at, end) : NULL;
+    }
+    return (struct span){NULL, NULL};
+}
+
+static bool read_frame(const char *name, struct span all, struct span items, struct json_document *frame, struct err *e)
+{
+    CLEANUP_BUF struct buf text = {0};
+    if (!items.at)
+        return json_parse(frame, name, all.at, (size_t)(all.end - all.at), e);
+    buf_append(&text, all.at, (size_t)(items.at - all.at));
+    buf_text(&text, "[]");
+    buf_append(&text, items.end, (size_t)(all.end - items.end));
+    return buf_ok(&text, e) && json_parse(frame, name, text.bytes, text.len, e);
+}
+
+static bool walk_items(const char *name, struct span items, const struct kube_walk *walk, bool *stopped, struct err *e)
+{
+    const char *last = items.end - 1; // the closing bracket
+    const char *at = skip_space(items.at + 1, last);
+    while (at < last) {
+        struct json_document item = {0};
+        const char *end = skip_value(at, last);
+        if (!end || !json_parse(&item, name, at, (size_t)(end - at), e))
+            return end ? false : err_set(e, ERR_FORMAT, "%s: an item does not end", name);
+        *stopped = !walk->each(walk->context, item.root);
+        json_finish(&item);
+        if (*stopped)
+            return true;
+        at = skip_space(end, last);
+        if (at < last && *at != ',')
+            return err_set(e, ERR_FORMAT, "%s: a comma is wanted between items", name);
+        at = at < last ? skip_space(at + 1, last) : at;
+        if (at == last && *(end = skip_space(end, last)) == ',')
+            return err_set(e, ERR_FORMAT, "%s: an item is missing behind the last comma", name);
+    }
+    return true;
+}
+
+bool kube_page_walk(const char *name, const char *text, size_t n, const struct kube_walk *walk,
+                    struct json_document *frame, bool *stopped, struct err *e)
+{
+    struct span all = {text, text + n}, items = find_items(text, text + n);
+    *stopped = false;
+    if (!read_frame(name, all, items, frame, e))
+        return false;
+    const struct json *found = json_find(frame->root, "items");
+    if (!found || !(json_is_array(found) || json_is_null(found))) {
+        json_finish(frame);
+        return err_set(e, ERR_FORMAT, "%s: no list: field 'items' is missing", name);
+    }
+    if (!items.at || walk_items(name, items, walk, stopped, e))
+        return true;
+    json_finish(frame);
+    return false;
+}
