@@ -100,14 +100,15 @@ struct mat_kernels {
     double (*value_loss)(const struct mat_value_loss *l); /* sum of squared errors */
 };
 
-/* "auto" or NULL: the best this machine can run. Otherwise scalar, portable, avx2, avx512, blas; NULL and ERR_USAGE for
- * an unknown name or one that this machine cannot run. */
+/* "auto" or NULL: the best this machine can run. Otherwise scalar, portable, avx2, avx512, or what was offered; NULL and
+ * ERR_USAGE for an unknown name or one that this machine cannot run. */
 const struct mat_kernels *mat_kernels_find(const char *name, struct err *e);
 
-/* i-th variant that this machine can run, scalar first; NULL behind the last. */
+/* i-th variant that this machine can run, scalar first, the offered one last; NULL behind it. */
 const struct mat_kernels *mat_kernels_at(int i);
 
-/* What OpenBLAS chose for this machine ("SkylakeX", "Haswell", "Zen"...), and whether that is below what it can run. */
-const char *mat_blas_core(bool *below_machine);
+/* One more variant, used only by name, from a library that not every program links (mat_blas.h). Before the first thread
+ * starts; kernels stay the caller's and must live on. NULL: none. */
+void mat_kernels_offer(const struct mat_kernels *kernels);
 
 #endif

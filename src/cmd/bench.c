@@ -5,6 +5,7 @@
 #include <maestro/clock.h>
 #include <maestro/json_write.h>
 #include <maestro/mat.h>
+#include <maestro/mat_blas.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

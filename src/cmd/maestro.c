@@ -2,6 +2,8 @@
 #include "cmd.h"
 #include "settings.h"
 
+#include <maestro/mat_blas.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,6 +89,7 @@ static int answer(int argc, char **argv)
 /* What was printed counts only once it is out: a full disk behind standard output is a failure. */
 int main(int argc, char **argv)
 {
+    mat_blas_offer();
     int status = answer(argc, argv);
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;

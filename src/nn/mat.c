@@ -5,7 +5,8 @@
 
 #include "variants.h"
 
-/* BLAS stands apart: it is used only by name. */
+static const struct mat_kernels *offered; // used only by name
+
 static int variants(const struct mat_kernels *out[8])
 {
     int n = 0;
@@ -26,7 +27,12 @@ const struct mat_kernels *mat_kernels_at(int i)
     int n = variants(list);
     if (i < n)
         return list[i];
-    return i == n ? mat_kernels_find("blas", NULL) : NULL;
+    return i == n ? offered : NULL;
+}
+
+void mat_kernels_offer(const struct mat_kernels *kernels)
+{
+    offered = kernels;
 }
 
 const struct mat_kernels *mat_kernels_find(const char *name, struct err *e)
@@ -35,15 +41,13 @@ const struct mat_kernels *mat_kernels_find(const char *name, struct err *e)
     int n = variants(list);
     if (!name || !*name || strcmp(name, "auto") == 0)
         return list[n - 1];
-    if (strcmp(name, "blas") == 0) {
-        mat_blas_prepare();
-        return &mat_blas_table;
-    }
+    if (offered && strcmp(name, offered->name) == 0)
+        return offered;
     for (int i = 0; i < n; i++)
         if (strcmp(name, list[i]->name) == 0)
             return list[i];
-    (void)err_set(e, ERR_USAGE,
-                  "kernel: \"%s\" is not one that this machine can run (auto, scalar, portable%s%s, blas)", name,
-                  cpu_has_avx2() ? ", avx2" : "", cpu_has_avx512() ? ", avx512" : "");
+    (void)err_set(e, ERR_USAGE, "kernel: \"%s\" is not one that this machine can run (auto, scalar, portable%s%s%s%s)",
+                  name, cpu_has_avx2() ? ", avx2" : "", cpu_has_avx512() ? ", avx512" : "", offered ? ", " : "",
+                  offered ? offered->name : "");
     return NULL;
 }

@@ -1,11 +1,11 @@
 /* mat_blas: OpenBLAS for the product, on one thread, and the best own kernel for everything else. Worth it only for
- * wide layers; also an independent check of the own products. */
+ * wide layers; also an independent check of the own products. Stands in a library of its own. */
 #include <cblas.h>
 #include <maestro/cpu.h>
+#include <maestro/mat_blas.h>
 #include <string.h>
 
 #include "finish_plain.h"
-#include "variants.h"
 
 static void start_from_bias(const struct mat_product *p)
 {
@@ -25,25 +25,14 @@ static void product(const struct mat_product *p)
     finish_block(p, 0, p->m, 0, p->n);
 }
 
-struct mat_kernels mat_blas_table;
-
-static const struct mat_kernels *best_own(void)
+void mat_blas_offer(void)
 {
-#if defined(__x86_64__)
-    if (cpu_has_avx512())
-        return &mat_avx512;
-    if (cpu_has_avx2())
-        return &mat_avx2;
-#endif
-    return &mat_portable;
-}
-
-void mat_blas_prepare(void)
-{
+    static struct mat_kernels table;
     openblas_set_num_threads(1);
-    mat_blas_table = *best_own();
-    mat_blas_table.name = "blas";
-    mat_blas_table.product = product;
+    table = *mat_kernels_find("auto", NULL);
+    table.name = "blas";
+    table.product = product;
+    mat_kernels_offer(&table);
 }
 
 const char *mat_blas_core(bool *below_machine)

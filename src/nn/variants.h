@@ -8,9 +8,6 @@ extern const struct mat_kernels mat_scalar;
 extern const struct mat_kernels mat_portable;
 extern const struct mat_kernels mat_avx2;
 extern const struct mat_kernels mat_avx512;
-extern struct mat_kernels mat_blas_table; /* filled by mat_blas_prepare */
-
-void mat_blas_prepare(void); /* one BLAS thread; own kernels for all but the product */
 
 static inline void transpose_plain(const float *in, size_t in_row, int rows, int columns, float *out, size_t out_row)
 {

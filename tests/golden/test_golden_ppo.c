@@ -6,6 +6,7 @@
 #include <maestro/file.h>
 #include <maestro/json.h>
 #include <maestro/mat.h>
+#include <maestro/mat_blas.h>
 #include <maestro/ppo.h>
 #include <maestro/safetensors.h>
 #include <math.h>
@@ -335,6 +336,7 @@ static void list_cases(void)
 
 int main(void)
 {
+    mat_blas_offer();
     const char *given = getenv("MAESTRO_GOLDEN_DIR"), *shared = getenv("MAESTRO_SHARED");
     if (given)
         snprintf(folder, sizeof folder, "%s", given);

@@ -3,6 +3,7 @@
 #include <maestro/dist.h>
 #include <maestro/infer.h>
 #include <maestro/mat.h>
+#include <maestro/mat_blas.h>
 #include <math.h>
 #include <string.h>
 
@@ -131,6 +132,7 @@ END_TEST
 
 int main(void)
 {
+    mat_blas_offer();
     Suite *suite = suite_create("infer");
     TCase *group = tcase_create("infer");
     tcase_add_loop_test(group, bits_depend_on_nothing_but_the_numbers, 0, (int)(sizeof shapes / sizeof *shapes));

@@ -2,11 +2,17 @@
  * one differ by at most about k * 2^-24 times the sum of magnitudes; 1e-5 * (1 + k / 16) covers it with room and is far
  * below any wrong index. */
 #include <maestro/mat.h>
+#include <maestro/mat_blas.h>
 #include <maestro/rng.h>
 #include <math.h>
 #include <string.h>
 
 #include "suite.h"
+
+static __attribute__((constructor)) void offer_blas(void)
+{
+    mat_blas_offer();
+}
 
 #define FLOATS 40000
 
@@ -299,6 +305,10 @@ END_TEST
 START_TEST(an_unknown_kernel_is_refused)
 {
     struct err e = {0};
+    ck_assert_ptr_nonnull(mat_kernels_find("blas", NULL));
+    mat_kernels_offer(NULL);
+    ck_assert_ptr_null(mat_kernels_find("blas", &e));
+    ck_assert_ptr_null(strstr(e.message, ", blas"));
     ck_assert_ptr_null(mat_kernels_find("neon", &e));
     ck_assert_int_eq(e.code, ERR_USAGE);
     ck_assert_ptr_nonnull(strstr(e.message, "neon"));
