@@ -66,6 +66,9 @@ void http_response_finish(struct http_response *r); /* accepts NULL and zeroed *
 /* Appends text percent-encoded as one value of a query or form (RFC 3986 unreserved stay). */
 void http_escape(struct buf *out, const char *text);
 
+/* "host:port" of a URL as it stands there, without user and password, cut to n - 1 bytes: for messages. */
+void http_host(const char *url, char *out, size_t n);
+
 /* Retry-After: seconds or an HTTP date, relative to now_s (wall clock); 0 for what is neither, at most 3600. */
 double http_retry_after(const char *value, double now_s);
 

@@ -1,4 +1,4 @@
-/* http_text: the small texts of HTTP: percent-encoding of a value, and Retry-After. No socket, no clock. */
+/* http_text: the small texts of HTTP: percent-encoding of a value, and a URL's host, Retry-After. No socket, no clock. */
 #include <maestro/http.h>
 
 #include <ctype.h>
@@ -17,6 +17,22 @@ void http_escape(struct buf *out, const char *text)
         else
             buf_printf(out, "%%%02X", c);
     }
+}
+
+void http_host(const char *url, char *out, size_t n)
+{
+    const char *start = strstr(url, "://");
+    start = start ? start + 3 : url;
+    size_t length = strcspn(start, "/?#");
+    for (size_t i = length; i > 0; i--)
+        if (start[i - 1] == '@') {
+            start += i;
+            length -= i;
+            break;
+        }
+    length = length < n - 1 ? length : n - 1;
+    memcpy(out, start, length);
+    out[length] = '\0';
 }
 
 static double bounded_wait_s(double wait_s)

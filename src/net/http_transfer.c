@@ -81,21 +81,6 @@ static int rewind_body(void *context, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
-/* "host:port" of a URL, without user and password. */
-static void name_host(const char *url, char out[160])
-{
-    const char *start = strstr(url, "://");
-    start = start ? start + 3 : url;
-    size_t n = strcspn(start, "/?#");
-    for (size_t i = n; i > 0; i--)
-        if (start[i - 1] == '@') {
-            start += i;
-            n -= i;
-            break;
-        }
-    snprintf(out, 160, "%.*s", (int)(n < 150 ? n : 150), start);
-}
-
 static bool add(struct curl_slist **list, const char *text)
 {
     struct curl_slist *longer = curl_slist_append(*list, text);
@@ -247,7 +232,7 @@ bool http_transfer_begin(struct http_transfer *t, CURL *easy, double attempt_s)
     t->n_body_sent = t->n_header_bytes = 0;
     t->too_large = false;
     *t->detail = '\0';
-    name_host(t->request->url, t->host);
+    http_host(t->request->url, t->host, sizeof t->host);
     set_callbacks(t);
     set_manners(easy, t->config);
     set_limits(easy, t->config, attempt_s);
