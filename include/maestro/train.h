@@ -30,6 +30,7 @@ struct train_config {
     long long seed;
     int threads;
     char out[CONFIG_TEXT];        /* the run folder */
+    char init[CONFIG_TEXT];       /* policy file to start from, read by who opens the run; "": fresh weights */
     int log_interval;             /* rollouts per row of progress.csv */
     long long eval_freq;          /* steps between evaluations; 0: only at the end */
     int eval_episodes;            /* 0: never */
@@ -79,16 +80,25 @@ struct train_progress {
     const struct csv_cell *cells;
 };
 
+/* Where learning goes on from, instead of fresh weights. Other shapes than the setup's are refused (ERR_USAGE). */
+struct train_initial {
+    const struct mlp_shape *actor_shape, *critic_shape;
+    const float *actor, *critic;                          /* mlp.h layout */
+    const float *obs_mean, *obs_var, *obs_low, *obs_high; /* [D] */
+    double obs_count; /* observations behind the moments: how slowly new ones move them */
+};
+
 struct train_setup {
     const struct env *env;     /* borrowed for the run */
     const struct steps *steps; /* fed by env, borrowed; NULL: no steps.csv */
     struct train_config config;
     struct ppo_config ppo;
     struct lagrange_config slo;
-    const char *config_text;           /* borrowed; becomes config.yaml and stands in the checkpoint */
-    const char *policy_text;           /* borrowed; settings for the policy file: without folder and threads */
-    bool resume;                       /* go on from config.out's checkpoint */
-    const volatile sig_atomic_t *stop; /* not NULL and not 0: finish the update, write everything, ERR_INTERRUPTED */
+    const char *config_text;             /* borrowed; becomes config.yaml and stands in the checkpoint */
+    const char *policy_text;             /* borrowed; settings for the policy file: without folder and threads */
+    bool resume;                         /* go on from config.out's checkpoint */
+    const struct train_initial *initial; /* read while opening a fresh run; NULL: none */
+    const volatile sig_atomic_t *stop;   /* not NULL and not 0: finish the update, write everything, ERR_INTERRUPTED */
     bool (*save)(void *arg, const char *path, const struct train_policy *policy, struct err *e); /* NULL: train_save */
     void (*on_row)(void *arg, const struct train_progress *row);                                 /* NULL: none */
     void (*on_rollout)(void *arg, const struct train_progress *row); /* after each rollout; n = 0; NULL: none */

@@ -243,3 +243,9 @@ void settings_world_close(struct settings_world *w)
         trace_finish(&w->traces[i]);
     memset(w, 0, sizeof *w);
 }
+
+const struct control *settings_control(const struct settings *s, const struct env *env)
+{
+    (void)s;
+    return microservice_control(env);
+}

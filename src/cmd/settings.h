@@ -67,6 +67,9 @@ struct settings_world {
 MUST_CHECK bool settings_world_open(const struct settings *s, struct settings_world *out, struct err *e);
 void settings_world_close(struct settings_world *w);
 
+/* The control settings of the environment, for the policy file. Not for cartpole. */
+const struct control *settings_control(const struct settings *s, const struct env *env);
+
 /* Reads "FILE" or "FILE#FROM..TO" (shares of its span, 0..1); looks FILE up as data_path does. */
 MUST_CHECK bool settings_trace(const char *text, struct trace *out, struct err *e);
 

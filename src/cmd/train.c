@@ -21,6 +21,7 @@ static struct {
     const char *preset;
     const char *resume;
     const char *out;
+    const char *init;
     const char *threads;
     const char *steps;
 } given;
@@ -30,6 +31,7 @@ static const struct cli_option options[] = {
      &given.preset},
     {"resume", 0, CLI_TEXT, "RUN", "Go on with a run that was stopped; its settings cannot be changed", &given.resume},
     {"out", 'o', CLI_TEXT, "RUN", "The run folder, same as --train.out; default runs/PRESET-SEED", &given.out},
+    {"init", 0, CLI_TEXT, "FILE", "Same as --train.init: learn on from this policy", &given.init},
     {"threads", 't', CLI_TEXT, "N", "Same as --train.threads; the result does not depend on it", &given.threads},
     {"steps", 'n', CLI_TEXT, "N", "Same as --train.total_timesteps", &given.steps},
 };
@@ -151,7 +153,7 @@ static bool save_policy(void *arg, const char *path, const struct train_policy *
         .actor = p->ppo->actor_shape,
         .critic = p->ppo->critic_shape,
         .obs_clip = p->normaliser->on ? (float)p->normaliser->clip : POLICYFILE_UNCLIPPED,
-        .control = *microservice_control(show->env),
+        .control = *settings_control(show->settings, show->env),
         .scrape_s = profile->measurement.scrape_s,
         .window_s = profile->measurement.window_s,
         .quantile = profile->measurement.quantile,
@@ -192,8 +194,8 @@ static bool add_set(struct cli *cli, const char *key, const char *value, char *r
 
 static bool add_sets(struct cli *cli, struct err *e)
 {
-    static char rooms[3][CONFIG_TEXT];
-    return add_set(cli, "train.out", given.out, rooms[0], e) &&
+    static char rooms[4][CONFIG_TEXT];
+    return add_set(cli, "train.out", given.out, rooms[0], e) && add_set(cli, "train.init", given.init, rooms[3], e) &&
            add_set(cli, "train.threads", given.threads, rooms[1], e) &&
            add_set(cli, "train.total_timesteps", given.steps, rooms[2], e);
 }
@@ -280,12 +282,60 @@ static void print_outcome(const struct train *t, const struct settings *s, doubl
                100.0 * best->mean_cost);
 }
 
+/* A policy can be learnt on only where inputs and outputs are those of the run; its layers are checked where the
+ * networks are. */
+static bool check_initial(const struct settings *s, const struct env *env, const struct policy_file *file,
+                          struct err *e)
+{
+    const struct control *own = settings_control(s, env);
+    char of_file[OBSERVATION_HASH_BYTES], of_run[OBSERVATION_HASH_BYTES];
+    observation_hash(&file->control.observation, of_file);
+    observation_hash(&own->observation, of_run);
+    if (strcmp(of_file, of_run) != 0)
+        return err_set(e, ERR_USAGE, "%.200s: its features (%s) are not those of observation.features (%s)",
+                       s->train.init, of_file, of_run);
+    if (file->control.period_s != own->period_s)
+        return err_set(e, ERR_USAGE, "%.200s: decides every %g s, env.period_s is %g s", s->train.init,
+                       file->control.period_s, own->period_s);
+    if (memcmp(&file->control.actions, &own->actions, sizeof own->actions) != 0)
+        return err_set(e, ERR_USAGE, "%.200s: its actions are not those of env.actions", s->train.init);
+    if (s->train.normalize_obs != (file->obs_clip < POLICYFILE_UNCLIPPED))
+        return err_set(e, ERR_USAGE, "%.200s: was trained with train.normalize_obs %s", s->train.init,
+                       s->train.normalize_obs ? "off" : "on");
+    return true;
+}
+
+/* initial: borrows from file. */
+static bool read_initial(const struct settings *s, const struct env *env, struct policy_file *file,
+                         struct train_initial *initial, struct err *e)
+{
+    if (s->task.env == SETTINGS_CARTPOLE)
+        return err_set(e, ERR_USAGE, "train.init: policy files are of the simulated or live service, not of cartpole");
+    if (!policyfile_load(s->train.init, file, e) || !check_initial(s, env, file, e))
+        return false;
+    *initial = (struct train_initial){.actor_shape = &file->actor,
+                                      .critic_shape = &file->critic,
+                                      .actor = file->actor_parameters,
+                                      .critic = file->critic_parameters,
+                                      .obs_mean = file->obs_mean,
+                                      .obs_var = file->obs_var,
+                                      .obs_low = file->obs_low,
+                                      .obs_high = file->obs_high,
+                                      .obs_count = file->steps > 0 ? (double)file->steps : 1.0};
+    return true;
+}
+
 static bool train_on(struct settings *s, const struct settings_world *world, const char *config_text, struct err *e)
 {
     CLEANUP_BUF struct buf policy_text = {0};
     const struct env *env = &world->env;
     struct show show = {.settings = s, .env = env, .terminal = isatty(STDERR_FILENO) == 1, .width = 80};
     struct winsize size;
+    __attribute__((cleanup(policyfile_finish))) struct policy_file file = {0};
+    struct train_initial initial;
+    bool starts_from_file = s->train.init[0] != '\0' && !given.resume;
+    if (starts_from_file && !read_initial(s, env, &file, &initial, e))
+        return false;
     if (show.terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         show.width = size.ws_col;
     if (!print_policy_text(s, &policy_text, e))
@@ -298,6 +348,7 @@ static bool train_on(struct settings *s, const struct settings_world *world, con
                                       .config_text = config_text,
                                       .policy_text = policy_text.bytes,
                                       .resume = given.resume != NULL,
+                                      .initial = starts_from_file ? &initial : NULL,
                                       .stop = &stop,
                                       .save = s->task.env == SETTINGS_CARTPOLE ? NULL : save_policy,
                                       .on_row = print_table,

@@ -22,6 +22,8 @@ const struct config_key train_config_keys[] = {
     ROW(seed, CONFIG_LONG, "0", 0, 1e15, NULL, "Every random stream of the run derives from it."),
     ROW(threads, CONFIG_INT, "2", 1, TEAM_LIMIT, NULL, "Threads; the result does not depend on it."),
     ROW(out, CONFIG_STRING, "", 0, 0, NULL, "Folder of the run, created; one that exists is refused."),
+    ROW(init, CONFIG_STRING, "", 0, 0, NULL,
+        "Policy file whose networks and normalisation are learnt on from; empty: fresh weights."),
     ROW(log_interval, CONFIG_INT, "1", 1, 1e6, NULL, "Rollouts per row of progress.csv."),
     ROW(eval_freq, CONFIG_LONG, "50000", 0, 1e12, NULL, "Steps between evaluations; 0: only at the end."),
     ROW(eval_episodes, CONFIG_INT, "16", 0, 100000, NULL, "Episodes of an evaluation; 0: never evaluate."),
@@ -126,6 +128,33 @@ static bool prepare(struct train *t, struct err *e)
     return true;
 }
 
+static bool same_shape(const struct mlp_shape *a, const struct mlp_shape *b)
+{
+    bool same =
+        a->n_in == b->n_in && a->n_out == b->n_out && a->n_hidden == b->n_hidden && a->activation == b->activation;
+    for (int i = 0; same && i < a->n_hidden; i++)
+        same = a->hidden[i] == b->hidden[i];
+    return same;
+}
+
+static bool adopt_initial(struct train *t, const struct train_initial *from, struct err *e)
+{
+    struct normaliser *n = &t->normaliser;
+    if (!same_shape(from->actor_shape, &t->ppo.actor_shape) || !same_shape(from->critic_shape, &t->ppo.critic_shape))
+        return err_set(e, ERR_USAGE,
+                       "%.200s: its layers are not those of ppo.net_arch_pi, ppo.net_arch_vf and ppo.activation_fn",
+                       t->setup.config.init);
+    ppo_parameters_set(&t->ppo, from->actor, from->critic);
+    *n->count = from->obs_count;
+    for (int k = 0; k < n->dim; k++) {
+        n->mean[k] = (double)from->obs_mean[k];
+        n->var[k] = (double)from->obs_var[k];
+        n->low[k] = (double)from->obs_low[k];
+        n->high[k] = (double)from->obs_high[k];
+    }
+    return true;
+}
+
 static bool begin_again(struct train *t, struct err *e)
 {
     CLEANUP_BUF struct buf bytes = {0};
@@ -148,7 +177,9 @@ bool train_open(const struct train_setup *setup, struct train **out, struct err 
     t->setup = *setup;
     if (!t->setup.save)
         t->setup.save = train_save;
-    bool done = setup->resume ? begin_again(t, e) : prepare(t, e) && begin_afresh(t, e);
+    bool done = setup->resume
+                    ? begin_again(t, e)
+                    : prepare(t, e) && (!setup->initial || adopt_initial(t, setup->initial, e)) && begin_afresh(t, e);
     if (!done) {
         train_close(t);
         return false;
