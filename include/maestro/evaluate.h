@@ -24,7 +24,9 @@
  *                  where count is 0
  *   evaluation.json {"command": "...", "protocol": {...}, "policies": [{"name","kind","files":[...]}], "summary": [{the same as a row of
  *                  summary.csv, each METRIC as [mean, low, high]}], "paired": [{"policy","baseline","trace","metric",
- *                  "mean","low","high","n"}], "tuned": [...]}
+ *                  "mean","low","high","n"}], "held": [{"policy","baseline","traces","held"}], "tuned": [...]}; trace ALL
+ *                  is all of them, HELD those on which the baseline holds the SLO: so many "traces", of which the policy
+ *                  has "held" so many
  *
  * METRICs in this order, the names as in evaluate_metrics[] (evaluate.c):
  *   reward_true violation_time violation_requests longest_hard_s replica_hours mean_replicas ups downs
@@ -198,11 +200,19 @@ struct evaluate_pair {
     int policy, baseline;
     int trace; /* < 0: all */
     enum evaluate_metric metric;
+    bool where_held; /* only traces on which the baseline holds the SLO; without any, the result is not a number */
 };
 
 /* policy's metric less the baseline's, window by window (the baseline's files averaged). */
 MUST_CHECK bool evaluate_paired(const struct evaluate_result *r, const struct evaluate_pair *pair,
                                 struct stats_interval *out, struct err *e);
+
+/* On how many traces the baseline holds the SLO, and on how many of these the policy does. */
+struct evaluate_held {
+    int n_traces, n_held;
+};
+MUST_CHECK bool evaluate_held(const struct evaluate_result *r, int policy, int baseline, struct evaluate_held *out,
+                              struct err *e);
 
 /* The winner of a grid of HPA settings. */
 enum evaluate_objective {

@@ -155,23 +155,47 @@ static bool put_blocks(const struct evaluate_result *r, const struct view *view,
     return true;
 }
 
-/* One line a policy and trace: the differences in reward, pod-hours and time over soft, each with its interval. */
-static bool put_paired(const struct evaluate_result *r, int policy, int baseline, int trace, struct buf *out,
-                       struct err *e)
+/* The differences in reward, pod-hours and time over soft, each with its interval. */
+static bool put_differences(const struct evaluate_result *r, struct evaluate_pair pair, struct buf *out, struct err *e)
 {
     static const enum evaluate_metric shown[] = {METRIC_REWARD_TRUE, METRIC_REPLICA_HOURS, METRIC_VIOLATION_TIME};
-    put_name(out, evaluate_policy_name(r, policy), name_width(r));
+    put_name(out, evaluate_policy_name(r, pair.policy), name_width(r));
     for (size_t m = 0; m < sizeof shown / sizeof *shown; m++) {
         struct stats_interval i;
-        if (!evaluate_paired(r, &(struct evaluate_pair){policy, baseline, trace, shown[m]}, &i, e))
+        pair.metric = shown[m];
+        if (!evaluate_paired(r, &pair, &i, e))
             return false;
         int decimals = shown[m] == METRIC_REWARD_TRUE ? 4 : 2;
         char text[80];
         snprintf(text, sizeof text, "%+.*f [%+.*f, %+.*f]", decimals, i.mean, decimals, i.low, decimals, i.high);
         buf_text(out, " ");
-        put_padded(out, text, 25);
+        put_padded(out, isnan(i.mean) ? "-" : text, 25);
     }
-    buf_printf(out, "  %s\n", trace < 0 ? "all" : r->plan.traces[trace].name);
+    return true;
+}
+
+/* Only there may costs be compared: what breaks the SLO costs less for the wrong reason. */
+static bool put_held(const struct evaluate_result *r, int policy, int baseline, struct buf *out, struct err *e)
+{
+    struct evaluate_held held;
+    if (!evaluate_held(r, policy, baseline, &held, e) ||
+        !put_differences(r, (struct evaluate_pair){policy, baseline, -1, METRIC_REWARD_TRUE, true}, out, e))
+        return false;
+    buf_printf(out, "  where %s holds: %d of %d traces, and %s on %d of them\n", evaluate_policy_name(r, baseline),
+               held.n_traces, r->plan.n_traces, evaluate_policy_name(r, policy), held.n_held);
+    return true;
+}
+
+/* One line a trace. */
+static bool put_paired(const struct evaluate_result *r, int policy, int baseline, struct buf *out, struct err *e)
+{
+    for (int t = r->plan.n_traces > 1 ? -1 : 0; t < r->plan.n_traces; t++) {
+        if (!put_differences(r, (struct evaluate_pair){policy, baseline, t, METRIC_REWARD_TRUE, false}, out, e))
+            return false;
+        buf_printf(out, "  %s\n", t < 0 ? "all" : r->plan.traces[t].name);
+        if (t < 0 && !put_held(r, policy, baseline, out, e))
+            return false;
+    }
     return true;
 }
 
@@ -184,9 +208,8 @@ static bool put_all_paired(const struct evaluate_result *r, int baseline, struct
     put_padded(out, "over soft, points", 26);
     buf_text(out, "  trace\n");
     for (int p = 0; p < r->plan.n_policies; p++)
-        for (int t = r->plan.n_traces > 1 ? -1 : 0; p != baseline && t < r->plan.n_traces; t++)
-            if (!put_paired(r, p, baseline, t, out, e))
-                return false;
+        if (p != baseline && !put_paired(r, p, baseline, out, e))
+            return false;
     return true;
 }
 

@@ -141,6 +141,37 @@ bool evaluate_verdict(const struct evaluate_result *r, int policy, int trace, in
     return true;
 }
 
+/* Leaves only the traces on which the baseline holds: stats_crossed passes over what is not a number. */
+static void keep_held(const struct evaluate_result *r, const struct evaluate_pair *pair, const struct part *own,
+                      double *x, double *scratch)
+{
+    for (int t = 0; t < own->n_traces; t++) {
+        if (holds(r, pair->baseline, own->first_trace + t, 0, scratch))
+            continue;
+        for (int f = 0; f < own->n_files; f++)
+            for (int w = 0; w < r->n_windows; w++)
+                x[(f * own->n_traces + t) * r->n_windows + w] = (double)NAN;
+    }
+}
+
+bool evaluate_held(const struct evaluate_result *r, int policy, int baseline, struct evaluate_held *out, struct err *e)
+{
+    struct part own = part_of(r, policy, 0, 0), base = part_of(r, baseline, 0, 0);
+    size_t n_own = part_size(r, &own), n_base = part_size(r, &base);
+    double *x = malloc((n_own > n_base ? n_own : n_base) * sizeof *x);
+    if (!x)
+        return err_set(e, ERR_IO, "evaluate: out of memory");
+    *out = (struct evaluate_held){0};
+    for (int t = 0; t < r->plan.n_traces; t++) {
+        if (!holds(r, baseline, t, 0, x))
+            continue;
+        out->n_traces++;
+        out->n_held += holds(r, policy, t, 0, x);
+    }
+    free(x);
+    return true;
+}
+
 bool evaluate_paired(const struct evaluate_result *r, const struct evaluate_pair *pair, struct stats_interval *out,
                      struct err *e)
 {
@@ -158,6 +189,8 @@ bool evaluate_paired(const struct evaluate_result *r, const struct evaluate_pair
                 b[i] += b[(size_t)f * n + i];
         for (size_t i = 0; i < n * (size_t)own.n_files; i++)
             x[i] -= b[i % n] / base.n_files;
+        if (pair->where_held)
+            keep_held(r, pair, &own, x, b);
         *out = stats_crossed(x, own.n_files, own.n_traces, r->n_windows, CONFIDENCE);
     }
     free(x);

@@ -249,7 +249,7 @@ static bool json_paired_row(const struct evaluate_result *r, const struct evalua
     json_begin_object(w);
     put_name(w, "policy", evaluate_policy_name(r, pair->policy));
     put_name(w, "baseline", evaluate_policy_name(r, pair->baseline));
-    put_name(w, "trace", trace_name(r, pair->trace));
+    put_name(w, "trace", pair->where_held ? "HELD" : trace_name(r, pair->trace));
     put_name(w, "metric", evaluate_metrics[pair->metric]);
     put_pair(w, "mean", i.mean);
     put_pair(w, "low", i.low);
@@ -259,17 +259,51 @@ static bool json_paired_row(const struct evaluate_result *r, const struct evalua
     return true;
 }
 
-static bool json_paired(const struct evaluate_result *r, int baseline, struct json_writer *w, struct err *e)
+static bool json_pairs(const struct evaluate_result *r, struct evaluate_pair pair, struct json_writer *w, struct err *e)
 {
     static const enum evaluate_metric kept[] = {METRIC_REWARD_TRUE, METRIC_REPLICA_HOURS, METRIC_VIOLATION_TIME,
                                                 METRIC_VIOLATION_REQUESTS};
+    for (size_t m = 0; m < sizeof kept / sizeof *kept; m++) {
+        pair.metric = kept[m];
+        if (!json_paired_row(r, &pair, w, e))
+            return false;
+    }
+    return true;
+}
+
+static bool json_paired(const struct evaluate_result *r, int baseline, struct json_writer *w, struct err *e)
+{
     json_put_key(w, "paired");
     json_begin_array(w);
-    for (int p = 0; baseline >= 0 && p < r->plan.n_policies; p++)
+    for (int p = 0; baseline >= 0 && p < r->plan.n_policies; p++) {
         for (int t = -1; p != baseline && t < r->plan.n_traces; t++)
-            for (size_t m = 0; m < sizeof kept / sizeof *kept; m++)
-                if (!json_paired_row(r, &(struct evaluate_pair){p, baseline, t, kept[m]}, w, e))
-                    return false;
+            if (!json_pairs(r, (struct evaluate_pair){.policy = p, .baseline = baseline, .trace = t}, w, e))
+                return false;
+        struct evaluate_pair held = {.policy = p, .baseline = baseline, .trace = -1, .where_held = true};
+        if (p != baseline && !json_pairs(r, held, w, e))
+            return false;
+    }
+    json_end_array(w);
+    return true;
+}
+
+static bool json_held(const struct evaluate_result *r, int baseline, struct json_writer *w, struct err *e)
+{
+    json_put_key(w, "held");
+    json_begin_array(w);
+    for (int p = 0; baseline >= 0 && p < r->plan.n_policies; p++) {
+        struct evaluate_held held;
+        if (p == baseline)
+            continue;
+        if (!evaluate_held(r, p, baseline, &held, e))
+            return false;
+        json_begin_object(w);
+        put_name(w, "policy", evaluate_policy_name(r, p));
+        put_name(w, "baseline", evaluate_policy_name(r, baseline));
+        put_pair(w, "traces", held.n_traces);
+        put_pair(w, "held", held.n_held);
+        json_end_object(w);
+    }
     json_end_array(w);
     return true;
 }
@@ -314,7 +348,7 @@ bool evaluate_json(const struct evaluate_result *r, int baseline, const struct e
         put_name(&w, "command", r->plan.command);
     json_protocol(r, &w);
     json_policies(r, &w);
-    if (!json_summary(r, &w, e) || !json_paired(r, baseline, &w, e))
+    if (!json_summary(r, &w, e) || !json_paired(r, baseline, &w, e) || !json_held(r, baseline, &w, e))
         return false;
     json_tuned(notes, n_notes, &w);
     json_end_object(&w);

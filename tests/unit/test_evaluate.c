@@ -154,9 +154,55 @@ START_TEST(fixed_counts_cost_what_they_are)
     ck_assert(evaluate_verdict(&r, 0, -1, 0, &v, NULL));
     ck_assert(v.slo_holds && v.cost_score > 0.0 && v.cost_score < 1.0);
     struct stats_interval i;
-    struct evaluate_pair pair = {0, 1, -1, METRIC_REPLICA_HOURS};
+    struct evaluate_pair pair = {0, 1, -1, METRIC_REPLICA_HOURS, false};
     ck_assert(evaluate_paired(&r, &pair, &i, NULL));
     ck_assert_double_gt(i.low, 0.0);
+    evaluate_finish(&r);
+}
+END_TEST
+
+/* As if the first policy had been over soft half of the time. */
+static void break_first(struct evaluate_result *r, int trace)
+{
+    for (int w = 0; w < r->n_windows; w++)
+        r->runs[trace * r->n_faults * r->n_windows + w].metric[METRIC_VIOLATION_TIME] = 50.0;
+}
+
+static void expect_in_table(const struct evaluate_result *r, const char *text)
+{
+    CLEANUP_BUF struct buf table = {0}, json = {0};
+    ck_assert(evaluate_table(r, 0, &table, NULL));
+    ck_assert_msg(strstr(table.bytes, text) != NULL, "no '%s' in\n%s", text, table.bytes);
+    ck_assert(evaluate_json(r, 0, NULL, 0, &json, NULL));
+    ck_assert_ptr_nonnull(strstr(json.bytes, "HELD"));
+}
+
+/* Costs are compared on the traces on which the baseline holds the SLO; the other ones must not show. */
+START_TEST(costs_are_compared_where_the_baseline_holds)
+{
+    static const char *const texts[] = {"fixed:20", "hpa:target=50,window=60", "fixed:1"};
+    int n = prepare(texts, 3);
+    struct evaluate_result r = evaluate_with(1, n);
+    struct evaluate_pair one = {1, 0, 0, METRIC_REPLICA_HOURS, false}, kept = {1, 0, -1, METRIC_REPLICA_HOURS, true};
+    struct stats_interval on_one, on_kept, on_all;
+    struct evaluate_held held;
+    break_first(&r, 1);
+    ck_assert(evaluate_paired(&r, &one, &on_one, NULL));
+    ck_assert(evaluate_paired(&r, &kept, &on_kept, NULL));
+    kept.where_held = false;
+    ck_assert(evaluate_paired(&r, &kept, &on_all, NULL));
+    ck_assert_double_eq(on_kept.mean, on_one.mean);
+    ck_assert_double_eq(on_kept.low, on_one.low);
+    ck_assert_int_eq(on_kept.n, on_one.n);
+    ck_assert_double_ne(on_kept.mean, on_all.mean);
+    ck_assert(evaluate_held(&r, 2, 0, &held, NULL));
+    ck_assert(held.n_traces == 1 && held.n_held == 0);
+    expect_in_table(&r, "where fixed:20 holds: 1 of 2 traces, and fixed:1 on 0 of them");
+    break_first(&r, 0);
+    kept.where_held = true;
+    ck_assert(evaluate_paired(&r, &kept, &on_kept, NULL));
+    ck_assert(isnan(on_kept.mean) && on_kept.n == 0);
+    expect_in_table(&r, "where fixed:20 holds: 0 of 2 traces");
     evaluate_finish(&r);
 }
 END_TEST
@@ -272,5 +318,5 @@ START_TEST(what_does_not_fit_is_refused)
 END_TEST
 
 SUITE("evaluate", threads_do_not_change_results, runs_stand_alone, the_hpa_follows_a_step_of_load,
-      fixed_counts_cost_what_they_are, the_flap_budget_is_for_serving_only, files_read_back,
-      what_does_not_fit_is_refused)
+      fixed_counts_cost_what_they_are, costs_are_compared_where_the_baseline_holds, the_flap_budget_is_for_serving_only,
+      files_read_back, what_does_not_fit_is_refused)
