@@ -1,0 +1,496 @@
+/* live: struct fleet over Prometheus and the Kubernetes API. A refresh lists the Deployments, now and then the scalers of
+ * others, asks the five queries side by side, and makes each target's sample; writing goes through the scale subresource
+ * under the view's resourceVersion. The parts are in discover, query, readings and podlist; here are their order, the
+ * sample clock and what failed. Not for more than one thread. */
+#include <maestro/live.h>
+
+#include "discover.h"
+#include "podlist.h"
+#include "readings.h"
+
+#include <maestro/clock.h>
+#include <maestro/file.h>
+#include <maestro/lease.h>
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMES_LIMIT 48 /* targets that queries name one by one; with more, elements of others come along and are left */
+#define NAMESPACES_LIMIT 64
+#define TOKEN_LIMIT ((size_t)16384) /* bytes of a token file */
+
+static const double TOKEN_S = 60; /* between two looks at it */
+static const double STALE_FLOOR_S = 60;
+static const char REPLICAS_SOURCE[] = "Kubernetes API: spec.replicas of apps/v1 Deployment";
+
+struct live {
+    struct fleet fleet; /* first: the seam */
+    struct live_prometheus prometheus;
+    struct live_kubernetes kubernetes;
+    bool asked;
+    const char *user_agent;
+    struct lease *lease; /* borrowed; NULL: no election */
+    struct kube *kube;
+    struct prom *prom;
+    struct buf authorization; /* header, as prom was opened with */
+    double token_read_s;
+    struct targets targets;
+    struct readings readings;
+    struct podlist pods;
+    struct buf query[QUERIES], pods_query;
+    struct live_status status;
+    unsigned round;
+    double clock_offset_s; /* sample clock minus monotonic */
+};
+
+static struct live *live_of(struct fleet *f)
+{
+    return (struct live *)f;
+}
+
+static const struct live *live_of_const(const struct fleet *f)
+{
+    return (const struct live *)f;
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+/* The header from the token file; unchanged where there is none. */
+static bool read_token(const struct live *l, struct buf *out, struct err *e)
+{
+    CLEANUP_BUF struct buf text = {0};
+    if (!l->prometheus.token_file[0])
+        return true;
+    if (!file_read(l->prometheus.token_file, TOKEN_LIMIT, &text, e) || !buf_ok(&text, e))
+        return err_wrap(e, "prometheus.token_file");
+    while (text.len && isspace((unsigned char)text.bytes[text.len - 1]))
+        text.bytes[--text.len] = '\0';
+    for (size_t i = 0; i < text.len; i++)
+        if (iscntrl((unsigned char)text.bytes[i]))
+            return err_set(e, ERR_FORMAT, "prometheus.token_file: %s: more than one line", l->prometheus.token_file);
+    if (text.len == 0)
+        return err_set(e, ERR_FORMAT, "prometheus.token_file: %s is empty", l->prometheus.token_file);
+    buf_printf(out, "Authorization: %s%s", strchr(text.bytes, ' ') ? "" : "Bearer ", text.bytes);
+    return buf_ok(out, e);
+}
+
+static bool open_prometheus(struct live *l, struct err *e)
+{
+    const struct live_prometheus *c = &l->prometheus;
+    struct prom_config config = {.url = c->url,
+                                 .headers = {l->authorization.len ? l->authorization.bytes : NULL},
+                                 .timeout_s = c->timeout_s,
+                                 .use_get = c->use_get,
+                                 .http = {.user_agent = l->user_agent,
+                                          .timeout_s = c->timeout_s,
+                                          .ca_file = or_null(c->ca_file),
+                                          .certificate_file = or_null(c->certificate_file),
+                                          .key_file = or_null(c->key_file),
+                                          .server_name = or_null(c->server_name),
+                                          .insecure = c->insecure}};
+    struct prom *fresh = NULL;
+    if (!prom_open(&config, &fresh, e))
+        return false;
+    prom_close(l->prom);
+    l->prom = fresh;
+    return true;
+}
+
+/* A new token means a new client. A token file that cannot be read keeps the old one. */
+static void renew_token(struct live *l, double monotonic_s)
+{
+    struct buf fresh = {0};
+    if (!l->prometheus.token_file[0] || monotonic_s - l->token_read_s < TOKEN_S)
+        return;
+    l->token_read_s = monotonic_s;
+    if (!read_token(l, &fresh, &l->status.prometheus) || strcmp(fresh.bytes, l->authorization.bytes) == 0) {
+        buf_finish(&fresh);
+        return;
+    }
+    struct buf old = l->authorization;
+    l->authorization = fresh;
+    if (open_prometheus(l, &l->status.prometheus))
+        fresh = old;
+    else
+        l->authorization = old;
+    buf_finish(&fresh);
+}
+
+/* Namespaces with a target, or ".+" where they are many. */
+static void put_namespaces(const struct live *l, struct buf *out)
+{
+    const char *seen[NAMESPACES_LIMIT];
+    int n = 0;
+    for (int i = 0; i < l->targets.n; i++) {
+        const struct target_slot *slot = &l->targets.slots[i];
+        int k = 0;
+        while (k < n && strcmp(seen[k], slot->view.space) != 0)
+            k++;
+        if (!slot->used || k < n)
+            continue;
+        if (n == NAMESPACES_LIMIT) {
+            buf_clear(out);
+            buf_text(out, ".+");
+            return;
+        }
+        seen[n++] = slot->view.space;
+        buf_text(out, n > 1 ? "|" : "");
+        prom_escape_pattern(out, slot->view.space);
+    }
+}
+
+static void put_names(const struct live *l, struct buf *out)
+{
+    if (l->targets.n_used > NAMES_LIMIT)
+        buf_text(out, ".+");
+    for (int i = 0; i < l->targets.n && l->targets.n_used <= NAMES_LIMIT; i++) {
+        if (!l->targets.slots[i].used)
+            continue;
+        buf_text(out, out->len ? "|" : "");
+        prom_escape_pattern(out, l->targets.slots[i].view.name);
+    }
+}
+
+static bool build_queries(struct live *l, struct err *e)
+{
+    CLEANUP_BUF struct buf namespaces = {0};
+    CLEANUP_BUF struct buf names = {0};
+    if (!l->targets.changed)
+        return true;
+    put_namespaces(l, &namespaces);
+    put_names(l, &names);
+    if (!buf_ok(&namespaces, e) || !buf_ok(&names, e))
+        return false;
+    struct query_scope scope = {namespaces.bytes, names.bytes};
+    for (int id = 0; id < QUERIES; id++)
+        if (!query_build(&l->prometheus, &scope, (enum query_id)id, &l->query[id], e))
+            return false;
+    l->targets.changed = false;
+    return true;
+}
+
+static void note_answer(struct live *l, const struct prom_answer *a, double monotonic_s)
+{
+    l->status.queries++;
+    l->status.queries_failed += !a->answered;
+    if (a->answered)
+        l->status.prometheus_time_s = monotonic_s;
+    if (l->status.prometheus.code != ERR_NONE)
+        return;
+    if (!a->answered)
+        err_set(&l->status.prometheus, ERR_IO, "%s", a->why.message);
+    else if (a->degraded)
+        err_set(&l->status.prometheus, ERR_FORMAT, "prometheus answers with a warning: %s", a->warning);
+}
+
+/* True: at least one query was answered. */
+static bool ask_prometheus(struct live *l, double monotonic_s)
+{
+    struct prom_answer answers[QUERIES] = {0};
+    const char *texts[QUERIES];
+    bool any = false;
+    if (!build_queries(l, &l->status.prometheus))
+        return false;
+    for (int id = 0; id < QUERIES; id++)
+        texts[id] = l->query[id].bytes;
+    prom_query_all(l->prom, texts, QUERIES, 0, answers);
+    for (int id = 0; id < QUERIES; id++) {
+        note_answer(l, &answers[id], monotonic_s);
+        readings_gather(&l->readings, &l->targets, (enum query_id)id, &answers[id]);
+        any |= answers[id].answered;
+        prom_answer_finish(&answers[id]);
+    }
+    if (l->readings.problem.code != ERR_NONE && l->status.prometheus.code == ERR_NONE)
+        l->status.prometheus = l->readings.problem;
+    return any;
+}
+
+static bool look_around(struct live *l, double monotonic_s)
+{
+    struct discover d = {.config = &l->kubernetes,
+                         .kube = l->kube,
+                         .targets = &l->targets,
+                         .monotonic_s = monotonic_s,
+                         .round = l->round};
+    bool done = l->asked ? discover_asked(&d, &l->status.api) : discover_list(&d, &l->status.api);
+    if (done)
+        l->status.api_time_s = monotonic_s;
+    if (done && d.skipped.code != ERR_NONE && l->status.api.code == ERR_NONE)
+        l->status.api = d.skipped;
+    int every = l->kubernetes.conflicts_every;
+    if (done && every > 0 && (l->round - 1) % (unsigned)every == 0) {
+        l->status.conflicts = (struct err){0};
+        (void)!discover_conflicts(&d, &l->status.conflicts);
+    }
+    l->status.calls += d.calls;
+    l->status.calls_failed += d.calls_failed;
+    return done;
+}
+
+/* Every view gets this refresh's sample, also where nothing could be had: then it says so. */
+static void fill_all(struct live *l, double monotonic_s)
+{
+    l->status.n_targets = 0;
+    for (int i = 0; i < l->targets.n; i++) {
+        struct target_slot *slot = &l->targets.slots[i];
+        if (!slot->used)
+            continue;
+        slot->view.api_age_s = slot->api_time_s > 0 ? monotonic_s - slot->api_time_s : 0;
+        readings_fill(&l->readings, slot, i, monotonic_s + l->clock_offset_s, slot->view.api_age_s);
+        l->status.n_targets += !slot->view.gone;
+    }
+}
+
+static bool refresh(struct fleet *f, double monotonic_s, struct err *e)
+{
+    struct live *l = live_of(f);
+    double stale_after_s = fmax(3 * l->prometheus.scrape_s, STALE_FLOOR_S);
+    l->round++;
+    l->status.refreshes++;
+    l->status.api = l->status.prometheus = (struct err){0};
+    renew_token(l, monotonic_s);
+    bool seen = look_around(l, monotonic_s);
+    if (!readings_begin(&l->readings, l->targets.n, stale_after_s, e))
+        return false;
+    bool asked = l->targets.n_used > 0 && ask_prometheus(l, monotonic_s);
+    fill_all(l, monotonic_s);
+    if (seen || asked)
+        return true;
+    return err_set(e, ERR_IO, "%s%s%.200s", l->status.api.message, l->status.prometheus.message[0] ? "; " : "",
+                   l->status.prometheus.message);
+}
+
+static int count(const struct fleet *f)
+{
+    return live_of_const(f)->targets.n;
+}
+
+static const struct fleet_view *view(const struct fleet *f, int i)
+{
+    return &live_of_const(f)->targets.slots[i].view;
+}
+
+static bool ask_pod_cpu(struct live *l, const struct target_slot *slot, struct err *e)
+{
+    CLEANUP_BUF struct buf space = {0};
+    CLEANUP_BUF struct buf name = {0};
+    struct prom_answer answer = {0};
+    prom_escape_pattern(&space, slot->view.space);
+    prom_escape_pattern(&name, slot->view.name);
+    if (!buf_ok(&space, e) || !buf_ok(&name, e))
+        return false;
+    struct query_scope scope = {space.bytes, name.bytes};
+    if (!query_build_pods(&l->prometheus, &scope, &l->pods_query, e))
+        return false;
+    const char *text = l->pods_query.bytes;
+    prom_query_all(l->prom, &text, 1, 0, &answer);
+    bool done = answer.answered && !answer.degraded;
+    if (done)
+        podlist_take_answer(&l->pods, &answer, clock_monotonic_s() + l->clock_offset_s, l->prometheus.window_s);
+    else
+        err_set(e, ERR_IO, "%s", answer.answered ? answer.warning : answer.why.message);
+    prom_answer_finish(&answer);
+    return done;
+}
+
+static bool read_pods(struct fleet *f, int i, struct sample *out, struct err *e)
+{
+    struct live *l = live_of(f);
+    const struct target_slot *slot = &l->targets.slots[i];
+    l->pods.clock_offset_s = clock_monotonic_s() + l->clock_offset_s - clock_wall_s();
+    if (!podlist_read(&l->pods, &l->kubernetes, l->kube, slot, e) ||
+        (l->kubernetes.pod_metrics == LIVE_PROMETHEUS && !ask_pod_cpu(l, slot, e)))
+        return err_wrap(e, "pods of %s/%s", slot->view.space, slot->view.name);
+    *out = slot->view.sample;
+    for (int k = 0; k < l->pods.n; k++)
+        l->pods.records[k] = l->pods.pods[k].record;
+    out->n_pods = l->pods.n;
+    out->pods = l->pods.records;
+    return true;
+}
+
+static enum fleet_outcome outcome_of(enum kube_outcome outcome)
+{
+    switch (outcome) {
+    case KUBE_DONE:
+        return FLEET_DONE;
+    case KUBE_CONFLICT:
+    case KUBE_EXPIRED:
+        return FLEET_CONFLICT;
+    case KUBE_NOT_FOUND:
+        return FLEET_GONE;
+    case KUBE_FORBIDDEN:
+        return FLEET_FORBIDDEN;
+    case KUBE_INVALID:
+        return FLEET_REFUSED;
+    case KUBE_THROTTLED:
+        return FLEET_THROTTLED;
+    case KUBE_UNREACHABLE:
+    case KUBE_UNAUTHORIZED:
+    case KUBE_BROKEN:
+        break;
+    }
+    return FLEET_FAILED;
+}
+
+static enum fleet_outcome write_replicas(struct fleet *f, int i, int replicas, bool dry_run, struct err *e)
+{
+    struct live *l = live_of(f);
+    const struct fleet_view *v = view(f, i);
+    struct kube_answer answer = {0};
+    l->status.calls++;
+    bool done = kube_scale_patch(l->kube, v->space, v->name, replicas, v->resource_version, dry_run, &answer);
+    enum fleet_outcome outcome = outcome_of(answer.outcome);
+    if (!done) {
+        l->status.calls_failed++;
+        err_set(e, ERR_IO, "%s", answer.why.message);
+    }
+    kube_answer_finish(&answer);
+    return outcome;
+}
+
+static void event(struct fleet *f, int i, bool warning, const char *reason, const char *message)
+{
+    (void)f;
+    (void)i;
+    (void)warning;
+    (void)reason;
+    (void)message;
+}
+
+static double deadline_s(const struct fleet *f)
+{
+    const struct live *l = live_of_const(f);
+    return l->lease ? lease_deadline_s(l->lease) : HUGE_VAL;
+}
+
+static void close_live(struct fleet *f)
+{
+    struct live *l = live_of(f);
+    if (!l)
+        return;
+    prom_close(l->prom);
+    kube_close(l->kube);
+    targets_finish(&l->targets);
+    readings_finish(&l->readings);
+    podlist_finish(&l->pods);
+    for (int id = 0; id < QUERIES; id++)
+        buf_finish(&l->query[id]);
+    buf_finish(&l->pods_query);
+    buf_finish(&l->authorization);
+    free(l);
+}
+
+static const struct fleet_ops OPS = {refresh, count, view, read_pods, write_replicas, event, deadline_s, close_live};
+
+/* RFC 1123: what a namespace or a Deployment may be called. Nothing else goes into a path. */
+static bool is_name(const char *text, size_t n, size_t limit)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool inner = i > 0 && i + 1 < n && (text[i] == '-' || text[i] == '.');
+        if (!inner && !(text[i] >= 'a' && text[i] <= 'z') && !(text[i] >= '0' && text[i] <= '9'))
+            return false;
+    }
+    return n > 0 && n <= limit;
+}
+
+static bool check_namespaces(const char *list, struct err *e)
+{
+    for (const char *at = list; *at;) {
+        size_t n = strcspn(at, ",");
+        if (!is_name(at, n, 63))
+            return err_set(e, ERR_USAGE, "kubernetes.namespaces: '%.*s' is no name of a namespace", (int)n, at);
+        at += n;
+        at += *at == ',';
+    }
+    return true;
+}
+
+static bool check(const struct live *l, struct err *e)
+{
+    const struct live_prometheus *p = &l->prometheus;
+    if (p->window_s < 2 * p->scrape_s)
+        return err_set(
+            e, ERR_USAGE,
+            "prometheus.window_s: %g s holds no two samples of a scrape every %g s (scrape_s); four are better",
+            p->window_s, p->scrape_s);
+    if (!l->kubernetes.annotation_prefix[0])
+        return err_set(e, ERR_USAGE, "kubernetes.annotation_prefix: must not be empty");
+    return check_namespaces(l->kubernetes.namespaces, e);
+}
+
+static bool open_kubernetes(struct live *l, struct err *e)
+{
+    struct kube_config config = {.kubeconfig = or_null(l->kubernetes.kubeconfig),
+                                 .context = or_null(l->kubernetes.context),
+                                 .account = or_null(l->kubernetes.account),
+                                 .user_agent = l->user_agent,
+                                 .timeout_s = l->kubernetes.timeout_s};
+    return kube_open(&config, &l->kube, e);
+}
+
+bool live_open(const struct live_config *config, struct fleet **out, struct err *e)
+{
+    struct live *l = calloc(1, sizeof *l);
+    if (!l)
+        return err_set(e, ERR_IO, "live: out of memory");
+    l->fleet.ops = &OPS;
+    l->prometheus = *config->prometheus;
+    l->kubernetes = *config->kubernetes;
+    l->asked = config->asked;
+    l->user_agent = config->user_agent;
+    l->lease = config->lease;
+    l->clock_offset_s = clock_wall_s() - clock_monotonic_s();
+    l->token_read_s = clock_monotonic_s();
+    l->targets.changed = true;
+    if (!check(l, e) || !podlist_open(&l->pods, e) || !read_token(l, &l->authorization, e) || !open_prometheus(l, e) ||
+        !open_kubernetes(l, e)) {
+        close_live(&l->fleet);
+        return false;
+    }
+    *out = &l->fleet;
+    return true;
+}
+
+bool live_add(struct fleet *f, const char *space, const char *name, int *index, struct err *e)
+{
+    struct live *l = live_of(f);
+    if (!is_name(space, strlen(space), 63))
+        return err_set(e, ERR_USAGE, "'%.100s' is no name of a namespace", space);
+    if (!is_name(name, strlen(name), 253))
+        return err_set(e, ERR_USAGE, "'%.300s' is no name of a Deployment", name);
+    return targets_take(&l->targets, space, name, index, e);
+}
+
+void live_drop(struct fleet *f, int index)
+{
+    struct live *l = live_of(f);
+    if (index >= 0 && index < l->targets.n && l->targets.slots[index].used)
+        targets_free(&l->targets, index);
+}
+
+const char *live_namespace(const struct fleet *f)
+{
+    return kube_namespace(live_of_const(f)->kube);
+}
+
+const char *live_query(const struct fleet *f, enum signal_id signal)
+{
+    static const enum query_id source[SIGNAL_COUNT] = {
+        [SIGNAL_CPU] = QUERY_CPU, [SIGNAL_MEMORY] = QUERY_MEMORY, [SIGNAL_P95] = QUERY_P95, [SIGNAL_RPS] = QUERY_RPS};
+    const struct buf *text = &live_of_const(f)->query[source[signal]];
+    if (signal == SIGNAL_REPLICAS)
+        return REPLICAS_SOURCE;
+    return text->bytes ? text->bytes : "";
+}
+
+void live_status(const struct fleet *f, struct live_status *out)
+{
+    *out = live_of_const(f)->status;
+}

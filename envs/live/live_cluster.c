@@ -1,0 +1,119 @@
+/* live_cluster: one target of the live fleet as a cluster in real time, for training and evaluation. Steps last exactly what
+ * they are asked to, on a schedule that does not drift with the time that questions take. In: a fleet of one. Out: samples.
+ * Waiting for readiness, pausing and restoring are the session's. */
+#include <maestro/live.h>
+
+#include <maestro/clock.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const double SLICE_S = 0.2; /* longest sleep before the flag is looked at: a signal may wake another thread */
+
+struct live_cluster {
+    struct cluster cluster; /* first: the seam */
+    struct fleet *fleet;
+    struct live_kubernetes kubernetes;
+    const atomic_bool *stop;
+    int index;
+    bool sampled;
+    double offset_s; /* sample clock minus monotonic */
+    double due_s;    /* monotonic: where the schedule stands */
+};
+
+static bool stopped(const struct live_cluster *c)
+{
+    return c->stop && atomic_load(c->stop);
+}
+
+static bool sample(struct cluster *cluster, bool with_pods, struct sample *out, struct err *e)
+{
+    struct live_cluster *c = (struct live_cluster *)cluster;
+    struct err why = {0};
+    double now_s = clock_monotonic_s();
+    (void)!fleet_refresh(c->fleet, now_s, &why); // what could not be read is a validity of the sample
+    const struct fleet_view *v = fleet_view(c->fleet, c->index);
+    if (v->gone)
+        return err_set(e, ERR_IO, "Deployment %s/%s does not exist", v->space, v->name);
+    c->sampled = true;
+    c->offset_s = v->sample.time_s - now_s;
+    if (!with_pods || !fleet_read_pods(c->fleet, c->index, out, &why))
+        *out = v->sample;
+    return true;
+}
+
+static bool scale(struct cluster *cluster, int replicas, struct err *e)
+{
+    struct live_cluster *c = (struct live_cluster *)cluster;
+    return fleet_write(c->fleet, c->index, replicas, false, e) == FLEET_DONE;
+}
+
+/* Sleeps until the monotonic time or the flag. */
+static bool sleep_until(const struct live_cluster *c, double until_s)
+{
+    for (double now_s = clock_monotonic_s(); now_s < until_s && !stopped(c); now_s = clock_monotonic_s()) {
+        double slice_s = fmin(until_s - now_s, SLICE_S);
+        struct timespec t = {.tv_nsec = (long)(slice_s * 1e9)};
+        nanosleep(&t, NULL);
+    }
+    return !stopped(c);
+}
+
+static bool advance(struct cluster *cluster, double seconds, struct err *e)
+{
+    struct live_cluster *c = (struct live_cluster *)cluster;
+    double now_s = clock_monotonic_s();
+    c->due_s += seconds;
+    if (now_s > c->due_s + seconds)
+        c->due_s = now_s; // more than a step behind: catching up would make steps without length
+    return sleep_until(c, c->due_s) || err_set(e, ERR_INTERRUPTED, "live: stopped while waiting for the next step");
+}
+
+static double now(const struct cluster *cluster)
+{
+    const struct live_cluster *c = (const struct live_cluster *)cluster;
+    return clock_monotonic_s() + c->offset_s;
+}
+
+static void close_cluster(struct cluster *cluster)
+{
+    struct live_cluster *c = (struct live_cluster *)cluster;
+    if (!c)
+        return;
+    fleet_close(c->fleet);
+    free(c);
+}
+
+static const struct cluster_ops OPS = {sample, scale, advance, now, close_cluster};
+
+bool live_cluster_open(const struct live_cluster_config *config, struct cluster **out, struct err *e)
+{
+    struct live_cluster *c = calloc(1, sizeof *c);
+    if (!c)
+        return err_set(e, ERR_IO, "live: out of memory");
+    struct live_config live = config->live;
+    c->cluster.ops = &OPS;
+    c->stop = config->stop;
+    c->due_s = clock_monotonic_s();
+    c->offset_s = clock_wall_s() - c->due_s;
+    c->kubernetes = *config->live.kubernetes;
+    if (strlen(config->space) < sizeof c->kubernetes.namespaces) // other scalers are looked for beside it only
+        memcpy(c->kubernetes.namespaces, config->space, strlen(config->space) + 1);
+    live.kubernetes = &c->kubernetes;
+    live.asked = true;
+    if (!live_open(&live, &c->fleet, e) || !live_add(c->fleet, config->space, config->name, &c->index, e)) {
+        close_cluster(&c->cluster);
+        return false;
+    }
+    *out = &c->cluster;
+    return true;
+}
+
+const struct fleet_view *live_cluster_view(const struct cluster *cluster)
+{
+    const struct live_cluster *c = (const struct live_cluster *)cluster;
+    return c->sampled ? fleet_view(c->fleet, c->index) : NULL;
+}

@@ -1,0 +1,250 @@
+/* podlist: Pod and PodMetrics objects to pod records. Pods are taken by their owner, a ReplicaSet named after the Deployment,
+ * not by labels alone, which other pods may carry as well. In: JSON objects and Prometheus' elements. Out: records on the
+ * sample clock. Decides nothing. */
+#include "podlist.h"
+
+#include "quantity.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+bool podlist_open(struct podlist *l, struct err *e)
+{
+    *l = (struct podlist){.pods = calloc(PODS_LIMIT, sizeof *l->pods),
+                          .records = calloc(PODS_LIMIT, sizeof *l->records)};
+    if (l->pods && l->records)
+        return true;
+    podlist_finish(l);
+    return err_set(e, ERR_IO, "live: out of memory for pods");
+}
+
+void podlist_finish(struct podlist *l)
+{
+    if (!l)
+        return;
+    free(l->pods);
+    free(l->records);
+    *l = (struct podlist){0};
+}
+
+bool podlist_time(const char *text, double *out)
+{
+    struct tm tm = {0};
+    int n = 0;
+    double fraction = 0;
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+               &tm.tm_sec, &n) != 6 ||
+        tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12)
+        return false;
+    const char *rest = text + n;
+    if (*rest == '.') {
+        char *end = NULL;
+        fraction = strtod(rest, &end);
+        rest = end;
+    }
+    if (strcmp(rest, "Z") != 0 || !(fraction >= 0 && fraction < 1))
+        return false;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    *out = (double)timegm(&tm) + fraction;
+    return true;
+}
+
+static const char *text_of(const struct json *object, const char *key)
+{
+    const char *text = NULL;
+    return json_as_text(json_find(object, key), &text) ? text : NULL;
+}
+
+static bool time_of(const struct podlist *l, const struct json *object, const char *key, double *out)
+{
+    const char *text = text_of(object, key);
+    double wall_s;
+    if (!text || !podlist_time(text, &wall_s))
+        return false;
+    *out = wall_s + l->clock_offset_s;
+    return true;
+}
+
+/* NAME-HASH, HASH without a dash. */
+static bool is_replica_set_of(const char *name, const char *deployment)
+{
+    size_t n = strlen(deployment);
+    return strncmp(name, deployment, n) == 0 && name[n] == '-' && name[n + 1] && !strchr(name + n + 1, '-');
+}
+
+static bool is_ours(const struct json *metadata, const char *deployment)
+{
+    const struct json *owners = json_find(metadata, "ownerReferences");
+    for (const struct json *o = json_first(json_is_array(owners) ? owners : NULL); o; o = json_next(o)) {
+        const char *kind = text_of(o, "kind"), *name = text_of(o, "name");
+        if (kind && name && strcmp(kind, "ReplicaSet") == 0 && is_replica_set_of(name, deployment))
+            return true;
+    }
+    return false;
+}
+
+/* Percent of one core that a pod asks for; one container without a request and it asks for nothing that can be divided by. */
+static double request_percent(const struct json *spec)
+{
+    double sum = 0;
+    const struct json *containers = json_find(spec, "containers");
+    for (const struct json *c = json_first(json_is_array(containers) ? containers : NULL); c; c = json_next(c)) {
+        const char *text = text_of(json_find(json_find(c, "resources"), "requests"), "cpu");
+        double cores = 0;
+        if (!text || !quantity_parse(text, &cores) || !(cores > 0))
+            return 0;
+        sum += cores;
+    }
+    return 100 * sum;
+}
+
+static enum pod_phase phase_of(const char *text)
+{
+    if (text && strcmp(text, "Running") == 0)
+        return POD_RUNNING;
+    if (text && strcmp(text, "Failed") == 0)
+        return POD_FAILED;
+    return text && strcmp(text, "Succeeded") == 0 ? POD_SUCCEEDED : POD_PENDING;
+}
+
+static void read_ready(const struct podlist *l, const struct json *status, struct pod_record *r)
+{
+    const struct json *conditions = json_find(status, "conditions");
+    for (const struct json *c = json_first(json_is_array(conditions) ? conditions : NULL); c; c = json_next(c)) {
+        const char *type = text_of(c, "type"), *value = text_of(c, "status");
+        if (!type || !value || strcmp(type, "Ready") != 0)
+            continue;
+        r->has_ready_condition = true;
+        r->ready = strcmp(value, "True") == 0;
+        (void)time_of(l, c, "lastTransitionTime", &r->ready_changed_s);
+    }
+}
+
+void podlist_take(struct podlist *l, const struct json *object)
+{
+    const struct json *metadata = json_find(object, "metadata"), *status = json_find(object, "status");
+    const char *name = text_of(metadata, "name");
+    if (l->n == PODS_LIMIT || !name || strlen(name) >= sizeof l->pods[0].name || !is_ours(metadata, l->deployment))
+        return;
+    struct podlist_pod *p = &l->pods[l->n++];
+    *p = (struct podlist_pod){.record = {.phase = phase_of(text_of(status, "phase")),
+                                         .cpu_request_percent = request_percent(json_find(object, "spec")),
+                                         .deleting = text_of(metadata, "deletionTimestamp") != NULL}};
+    memcpy(p->name, name, strlen(name) + 1);
+    p->record.has_start_time = time_of(l, status, "startTime", &p->record.start_time_s);
+    read_ready(l, status, &p->record);
+}
+
+static struct podlist_pod *find_pod(struct podlist *l, const char *name)
+{
+    for (int i = 0; name && i < l->n; i++)
+        if (strcmp(l->pods[i].name, name) == 0)
+            return &l->pods[i];
+    return NULL;
+}
+
+/* Cores of all containers; false: one is missing or unreadable. */
+static bool usage_of(const struct json *containers, double *cores)
+{
+    int n = 0;
+    *cores = 0;
+    for (const struct json *c = json_first(json_is_array(containers) ? containers : NULL); c; c = json_next(c), n++) {
+        const char *text = text_of(json_find(c, "usage"), "cpu");
+        double value;
+        if (!text || !quantity_parse(text, &value) || value < 0)
+            return false;
+        *cores += value;
+    }
+    return n > 0;
+}
+
+/* "15s", "1m0.5s", "100ms" as metrics-server prints a Go duration. */
+static double duration_of(const char *text)
+{
+    double seconds = 0;
+    while (text && *text) {
+        char *end = NULL;
+        double value = strtod(text, &end);
+        if (end == text)
+            return 0;
+        double unit = strncmp(end, "ms", 2) == 0 ? 1e-3 : *end == 'h' ? 3600 : *end == 'm' ? 60 : *end == 's' ? 1 : 0;
+        seconds += value * unit;
+        text = end + strcspn(end, "+-.0123456789");
+    }
+    return seconds > 0 && seconds < 86400 ? seconds : 0;
+}
+
+void podlist_take_metrics(struct podlist *l, const struct json *object)
+{
+    struct podlist_pod *p = find_pod(l, text_of(json_find(object, "metadata"), "name"));
+    double cores;
+    if (!p || !usage_of(json_find(object, "containers"), &cores) ||
+        !time_of(l, object, "timestamp", &p->record.cpu_sample_time_s))
+        return;
+    p->record.cpu_percent = 100 * cores;
+    p->record.cpu_window_s = duration_of(text_of(object, "window"));
+    p->record.has_cpu = true;
+}
+
+void podlist_take_answer(struct podlist *l, const struct prom_answer *answer, double time_s, double window_s)
+{
+    for (int k = 0; k < answer->n_series; k++) {
+        const struct prom_series *s = &answer->series[k];
+        const char *what = prom_label_value(s, "maestro");
+        struct podlist_pod *p = find_pod(l, prom_label_value(s, "pod"));
+        if (!p || !what || !isfinite(s->value))
+            continue;
+        if (strcmp(what, "age") == 0) {
+            p->record.cpu_sample_time_s = time_s - s->value;
+        } else {
+            p->record.cpu_percent = s->value;
+            p->record.cpu_window_s = window_s;
+            p->record.has_cpu = true;
+        }
+    }
+}
+
+static bool take_pod(void *context, const struct json *object)
+{
+    podlist_take(context, object);
+    return true;
+}
+
+static bool take_metrics(void *context, const struct json *object)
+{
+    podlist_take_metrics(context, object);
+    return true;
+}
+
+static void begin(void *context)
+{
+    ((struct podlist *)context)->n = 0;
+}
+
+bool podlist_read(struct podlist *l, const struct live_kubernetes *config, struct kube *kube,
+                  const struct target_slot *slot, struct err *e)
+{
+    char path[256];
+    const char *selector = slot->selector && slot->selector[0] ? slot->selector : NULL;
+    struct kube_walk pods = {l, begin, take_pod}, metrics = {l, NULL, take_metrics};
+    struct kube_answer answer = {0};
+    l->n = 0;
+    l->deployment = slot->view.name;
+    snprintf(path, sizeof path, "/api/v1/namespaces/%s/pods", slot->view.space);
+    bool done = kube_list(kube, path, selector, &pods, &answer);
+    if (!done)
+        err_set(e, ERR_IO, "%s", answer.why.message);
+    kube_answer_finish(&answer);
+    if (!done || config->pod_metrics != LIVE_METRICS_SERVER)
+        return done;
+    snprintf(path, sizeof path, "/apis/metrics.k8s.io/v1beta1/namespaces/%s/pods", slot->view.space);
+    done = kube_list(kube, path, selector, &metrics, &answer);
+    if (!done)
+        err_set(e, ERR_IO, "%s", answer.why.message);
+    kube_answer_finish(&answer);
+    return done;
+}
