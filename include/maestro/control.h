@@ -2,7 +2,8 @@
  *
  *     sample -> observation -> mask -> policy -> guard -> cluster_scale -> journal
  *
- * control_tick does all of it; control_observe and control_apply are its halves, for callers that decide in between (the
+ * control_plan goes as far as the guard and writes nothing; control_commit notes what came of it; control_tick is both with
+ * the write and the journal in between. control_observe and control_apply are for callers that decide by themselves (the
  * training environment). Time passes between ticks, in cluster_advance, which is the caller's. */
 #ifndef MAESTRO_CONTROL_H
 #define MAESTRO_CONTROL_H
@@ -43,9 +44,26 @@ MUST_CHECK bool control_observe(const struct control *c, struct control_state *s
                                 bool with_pods, struct sample *out, struct err *e);
 
 /* Acts on a proposal made from that sample. The record is filled but for features and mask. failed: the policy could not
- * decide. */
+ * decide. No stand-in and no score outside the training range come into it. */
 MUST_CHECK bool control_apply(const struct control *c, struct control_state *s, struct cluster *cluster,
                               struct journal_record *record, struct err *e);
+
+#define CONTROL_FAILED "policy failed: " /* how a record's reason opens where the policy could not decide */
+
+/* Who is asked. */
+struct control_deciders {
+    struct policy *policy;
+    struct policy *stand_in; /* decides in the policy's place, which is asked all the same; NULL: none */
+    bool worked;             /* out: the policy itself could decide */
+};
+
+/* Takes the sample in, asks and guards; nothing is written, s moves on. A sample older than the last one is ERR_FORMAT.
+ * The record is filled but for what came of it. A policy's failure is no error: the guard falls back. */
+MUST_CHECK bool control_plan(const struct control *c, struct control_state *s, const struct sample *sample,
+                             struct control_deciders *who, struct journal_record *record, struct err *e);
+
+/* Notes what came of a plan: only what was written counts for the guard's limits. */
+void control_commit(struct control_state *s, enum outcome outcome, struct journal_record *record);
 
 /* What one loop works on; all borrowed. */
 struct control_loop {
@@ -54,14 +72,15 @@ struct control_loop {
     struct cluster *cluster;
     struct policy *policy;
     struct journal *journal; /* NULL: none */
+    unsigned journal_file;   /* the loop's own mark, journal_turn; zeroed at first */
 };
 
 /* One whole tick. record: filled, the caller's (reused from tick to tick). A policy's failure is not an error of the tick:
  * the guard falls back. */
-MUST_CHECK bool control_tick(const struct control_loop *loop, struct journal_record *record, struct err *e);
+MUST_CHECK bool control_tick(struct control_loop *loop, struct journal_record *record, struct err *e);
 
-/* The same decision from a recorded sample, nothing scaled: replay and shadow. s moves on as in a tick. */
-MUST_CHECK bool control_decide(const struct control *c, struct control_state *s, const struct sample *sample,
-                               struct policy *policy, struct journal_record *record, struct err *e);
+/* How the journal's state record of s opens a file. */
+struct journal_opening control_opening(const struct control *c, const struct control_state *s, const char *policy,
+                                       const char *policy_hash);
 
 #endif

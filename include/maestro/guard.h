@@ -1,7 +1,8 @@
-/* guard: what stands between a proposal and the cluster, in this order: validity, partial failure never scales down,
- * tolerance (absolute proposals only), stabilisation, rate, flap budget, min/max, then what a human ordered. Every step's
- * before and after is kept and exactly one reason says what shaped the result: the last step that changed the count, else
- * why nothing was to be changed. State is plain data; time comes in with the sample. */
+/* guard: what stands between a proposal and the cluster, in this order: validity, far outside the training range, partial
+ * failure never scales down, just started, rollout, starting pods, tolerance (absolute proposals only), stabilisation,
+ * rate, flap budget, min/max, then what a human ordered. Every step's before and after is kept and exactly one reason says
+ * what shaped the result: the last step that changed the count, else why nothing was to be changed. State is plain data;
+ * time comes in with the sample. */
 #ifndef MAESTRO_GUARD_H
 #define MAESTRO_GUARD_H
 
@@ -12,7 +13,11 @@
 
 enum guard_step {
     GUARD_VALIDITY,
+    GUARD_OOD,
     GUARD_PARTIAL,
+    GUARD_START,
+    GUARD_ROLLOUT,
+    GUARD_STARTING,
     GUARD_TOLERANCE,
     GUARD_STABILISATION,
     GUARD_RATE,
@@ -29,7 +34,12 @@ enum guard_reason {
     GUARD_REASON_POLICY_FAILED,    /* the policy failed: fallback */
     GUARD_REASON_REPLICAS_UNKNOWN, /* spec.replicas unreadable: nothing is written */
     GUARD_REASON_BLIND,            /* no load signal usable: fallback */
+    GUARD_REASON_OOD,              /* far outside the training range: the HPA rule, never down */
     GUARD_REASON_PARTIAL,          /* a signal is no_data, failed or stale: not down */
+    GUARD_REASON_START,            /* history is too young to go down */
+    GUARD_REASON_ROLLOUT_DOWN,     /* a rollout is under way: not down */
+    GUARD_REASON_ROLLOUT_UP,       /* a rollout is under way: up by little */
+    GUARD_REASON_STARTING,         /* pods that are starting will do */
     GUARD_REASON_TOLERANCE,
     GUARD_REASON_STABILISED_UP,
     GUARD_REASON_STABILISED_DOWN,
@@ -41,6 +51,8 @@ enum guard_reason {
     GUARD_REASON_HUMAN_MAX,     /* lowered max */
     GUARD_REASON_HUMAN_PAUSE,   /* pause-at-N */
     GUARD_REASON_HUMAN_RESTORE, /* restore-at-exit */
+    GUARD_REASON_HUMAN_NO_DOWN, /* scaling down is paused */
+    GUARD_REASON_STAND_IN,      /* the stand-in's count, as the policy is not to be trusted now */
     GUARD_REASONS
 };
 
@@ -58,6 +70,11 @@ struct guard_config {
     int flap_budget;       /* direction changes per hour, then only up; 0: off; serving only */
     int fallback;          /* enum guard_fallback */
     int fallback_replicas; /* used by currentReplicasIfHigher */
+    double ood_limit;      /* score above which the HPA rule is used; 0: off; serving only */
+    double start_hold_s;   /* not down for so long after guard_reset; 0: off; serving only */
+    int rollout_up;        /* replicas added per decision during a rollout; 0: no limit */
+    bool starting_counts;  /* starting pods are taken off a proposal to go up */
+    bool strict; /* partial failure and flap budget hold policies with windows of their own too; serving only */
 };
 extern const struct config_key guard_config_keys[];
 extern const int n_guard_config_keys;
@@ -65,6 +82,7 @@ extern const int n_guard_config_keys;
 /* Zeroed: none. A human's word is always carried out, whatever the signals are, and has its own reason. */
 struct guard_orders {
     bool has_pause, has_restore, has_max;
+    bool no_down; /* scaling down is paused; a lowered max is still carried out */
     int pause_replicas;
     int restore_replicas;
     int max_replicas;
@@ -82,6 +100,7 @@ struct guard_state {
     struct guard_mark proposals[GUARD_HISTORY]; /* what the policy wanted, for stabilisation */
     struct guard_mark changes[GUARD_HISTORY];   /* executed deltas, for rate and flap budget */
     int n_proposals, n_changes;                 /* slot of the next = n % GUARD_HISTORY */
+    double start_s;                             /* of guard_reset */
 };
 
 struct guard_trace {
@@ -96,8 +115,12 @@ struct guard_trace {
 struct guard_proposal {
     int replicas;
     enum policy_kind kind;
-    bool hold;   /* no proposal */
-    bool failed; /* the policy failed */
+    int rule_replicas; /* what the HPA rule makes of the same sample; used where ood is over the limit */
+    float ood;         /* score, policy.h */
+    bool hold;         /* no proposal */
+    bool failed;       /* the policy failed */
+    bool stand_in;     /* not the policy's own: the stand-in's */
+    bool own_signals;  /* read from the pods themselves: the load signals are not what it was made from */
 };
 
 struct guard_input {

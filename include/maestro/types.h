@@ -61,6 +61,7 @@ struct sample {
     int ready;
     int starting;               /* exist, not yet ready */
     int terminating;            /* deletion timestamp set; still cost */
+    bool rolling_out;           /* pods are being replaced by another version, or that is halted half-way */
     struct reading error_ratio; /* 0..1 */
     int n_pods;
     const struct pod_record

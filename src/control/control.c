@@ -2,8 +2,13 @@
  * own. No clock, no allocation, no sockets: time is the sample's, memory the caller's. */
 #include <maestro/control.h>
 
+#include <maestro/rule.h>
+
 #include <stdio.h>
 #include <string.h>
+
+_Static_assert(sizeof(struct control) <= JOURNAL_CONTROL_LIMIT, "control does not fit a state record");
+_Static_assert(sizeof(struct control_state) <= JOURNAL_STATE_LIMIT, "control_state does not fit a state record");
 
 void control_begin(const struct control *c, struct control_state *s, const struct target *target,
                    const struct sample *first)
@@ -44,7 +49,7 @@ static void fill_input(const struct control *c, const struct control_state *s, s
         memset(r->mask, 1, (size_t)c->actions.n);
 }
 
-/* What the policy wants; a failure becomes a record, not an error. */
+/* What one decider wants; a failure becomes a record, not an error. */
 static void ask(const struct control *c, struct policy *policy, const struct sample *sample, struct journal_record *r)
 {
     struct policy_input in = {.sample = sample,
@@ -57,31 +62,69 @@ static void ask(const struct control *c, struct policy *policy, const struct sam
     memset(&r->output, 0, sizeof r->output);
     snprintf(r->policy, sizeof r->policy, "%s", policy->ops->name);
     r->kind = policy->ops->kind;
+    r->own_signals = policy->ops->wants_pods;
     r->failed = !policy_act(policy, &in, &r->output, &why);
-    if (r->failed)
-        snprintf(r->output.reason, sizeof r->output.reason, "policy failed: %.80s", why.message);
+    if (r->failed) {
+        memset(&r->output, 0, sizeof r->output); // half an answer is none
+        snprintf(r->output.reason, sizeof r->output.reason, CONTROL_FAILED "%.80s", why.message);
+    }
+}
+
+static void ask_all(const struct control *c, const struct control_state *s, const struct sample *sample,
+                    struct control_deciders *who, struct journal_record *r)
+{
+    ask(c, who->policy, sample, r);
+    who->worked = !r->failed;
+    r->stood_in = who->stand_in != NULL;
+    if (who->stand_in)
+        ask(c, who->stand_in, sample, r);
+    r->rule_replicas = rule_replicas(sample, s->observation.cpu_request_percent);
 }
 
 static void guard(const struct control *c, struct control_state *s, struct journal_record *r)
 {
     struct guard_input in = {.target = &r->target, .sample = &r->sample, .orders = &r->orders};
     in.proposal = (struct guard_proposal){
-        .replicas = r->output.replicas, .kind = r->kind, .hold = r->output.hold, .failed = r->failed};
+        .replicas = r->output.replicas,
+        .kind = r->kind,
+        .rule_replicas = r->rule_replicas,
+        .ood = r->output.ood,
+        .hold = r->output.hold,
+        .failed = r->failed,
+        .stand_in = r->stood_in,
+        .own_signals = r->own_signals,
+    };
     guard_run(&c->guard, &s->guard, &in, &r->guard);
+}
+
+void control_commit(struct control_state *s, enum outcome outcome, struct journal_record *r)
+{
+    r->outcome = outcome;
+    r->written = outcome == OUTCOME_WRITTEN;
+    if (r->written)
+        guard_executed(&s->guard, r->sample.time_s, &r->guard);
+}
+
+/* Carries out what the guard let through. */
+static bool carry_out(struct control_state *s, struct cluster *cluster, struct journal_record *r, struct err *e)
+{
+    bool change = r->guard.replicas != r->guard.from;
+    if (change && !cluster_scale(cluster, r->guard.replicas, e)) {
+        control_commit(s, OUTCOME_FAILED, r);
+        return false;
+    }
+    control_commit(s, change ? OUTCOME_WRITTEN : OUTCOME_KEPT, r);
+    return true;
 }
 
 bool control_apply(const struct control *c, struct control_state *s, struct cluster *cluster, struct journal_record *r,
                    struct err *e)
 {
+    r->stood_in = r->own_signals = false;
+    r->rule_replicas = RULE_UNKNOWN;
+    r->output.ood = 0;
     guard(c, s, r);
-    r->written = false;
-    if (r->guard.replicas == r->guard.from)
-        return true;
-    if (!cluster_scale(cluster, r->guard.replicas, e))
-        return false;
-    guard_executed(&s->guard, r->sample.time_s, &r->guard);
-    r->written = true;
-    return true;
+    return carry_out(s, cluster, r, e);
 }
 
 static void keep_sample(struct journal_record *r, const struct sample *sample)
@@ -91,34 +134,45 @@ static void keep_sample(struct journal_record *r, const struct sample *sample)
     r->sample.n_pods = 0;
 }
 
-bool control_tick(const struct control_loop *loop, struct journal_record *record, struct err *e)
-{
-    const struct control *c = loop->control;
-    struct control_state *s = loop->state;
-    struct sample sample;
-    if (loop->journal && !journal_turn(loop->journal, cluster_now(loop->cluster), s, sizeof *s, e))
-        return false;
-    if (!control_observe(c, s, loop->cluster, loop->policy->ops->wants_pods, &sample, e))
-        return false;
-    fill_input(c, s, record);
-    keep_sample(record, &sample);
-    ask(c, loop->policy, &sample, record);
-    if (!control_apply(c, s, loop->cluster, record, e))
-        return false;
-    return !loop->journal || journal_write(loop->journal, record, e);
-}
-
-bool control_decide(const struct control *c, struct control_state *s, const struct sample *sample,
-                    struct policy *policy, struct journal_record *record, struct err *e)
+bool control_plan(const struct control *c, struct control_state *s, const struct sample *sample,
+                  struct control_deciders *who, struct journal_record *record, struct err *e)
 {
     if (!(sample->time_s >= s->observation.time_s))
         return err_set(e, ERR_FORMAT, "control: the sample at %g s is older than the last one", sample->time_s);
     observation_update(&c->observation, &s->observation, &s->target, sample);
     fill_input(c, s, record);
     keep_sample(record, sample);
-    ask(c, policy, sample, record);
+    ask_all(c, s, sample, who, record);
     guard(c, s, record);
-    guard_executed(&s->guard, sample->time_s, &record->guard); // a record is only written of what was carried out
+    record->outcome = OUTCOME_KEPT;
     record->written = false;
     return true;
+}
+
+struct journal_opening control_opening(const struct control *c, const struct control_state *s, const char *policy,
+                                       const char *policy_hash)
+{
+    return (struct journal_opening){.target = s->target.name,
+                                    .policy = policy,
+                                    .policy_hash = policy_hash,
+                                    .control = c,
+                                    .n_control = sizeof *c,
+                                    .state = s,
+                                    .n_state = sizeof *s};
+}
+
+bool control_tick(struct control_loop *loop, struct journal_record *record, struct err *e)
+{
+    struct control_state *s = loop->state;
+    struct control_deciders who = {.policy = loop->policy};
+    struct sample sample;
+    if (loop->journal) {
+        struct journal_opening opening = control_opening(loop->control, s, loop->policy->ops->name, "");
+        if (!journal_turn(loop->journal, &loop->journal_file, cluster_now(loop->cluster), &opening, e))
+            return false;
+    }
+    if (!cluster_sample(loop->cluster, loop->policy->ops->wants_pods, &sample, e) ||
+        !control_plan(loop->control, s, &sample, &who, record, e) || !carry_out(s, loop->cluster, record, e))
+        return false;
+    return !loop->journal || journal_write(loop->journal, record, e);
 }

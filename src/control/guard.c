@@ -29,6 +29,18 @@ const struct config_key guard_config_keys[] = {
      "What a failed policy or missing load signals lead to."},
     {"fallback_replicas", CONFIG_INT, KEY(fallback_replicas), "1", 0, 1000, NULL, NULL,
      "The count of currentReplicasIfHigher: at least this many."},
+    {"ood_limit", CONFIG_DOUBLE, KEY(ood_limit), "0", 0, 1e6, NULL, NULL,
+     "Distance outside the training range, in widths of it, from which the HPA rule decides and never down; 0: off. "
+     "For "
+     "serving."},
+    {"start_hold_s", CONFIG_DOUBLE, KEY(start_hold_s), "0s", 0, 3600, "s", NULL,
+     "Not down for so long after a start; 0: off. For serving."},
+    {"rollout_up", CONFIG_INT, KEY(rollout_up), "0", 0, 1000, NULL, NULL,
+     "Most replicas added per decision while a rollout is under way; 0: no limit."},
+    {"starting_counts", CONFIG_BOOL, KEY(starting_counts), "off", 0, 0, NULL, NULL,
+     "Pods that are starting are taken off every proposal to go up."},
+    {"strict", CONFIG_BOOL, KEY(strict), "off", 0, 0, NULL, NULL,
+     "Policies with windows of their own are held by partial failure and flap budget too. For serving."},
 };
 const int n_guard_config_keys = sizeof guard_config_keys / sizeof guard_config_keys[0];
 
@@ -66,6 +78,7 @@ void guard_reset(struct guard_state *state, double time_s, int replicas)
 {
     memset(state, 0, sizeof *state);
     mark(state->proposals, &state->n_proposals, time_s, replicas);
+    state->start_s = time_s;
 }
 
 /* Records a step; a change makes its reason the reason so far. */
@@ -113,17 +126,58 @@ static void step_validity(struct chain *c)
 {
     const struct guard_proposal *p = &c->in->proposal;
     int after = c->wanted;
-    if (p->failed || blind(c->in->sample)) {
+    if (p->failed || (!p->own_signals && blind(c->in->sample))) {
         after = fallback(c);
         c->out->reason = p->failed ? GUARD_REASON_POLICY_FAILED : GUARD_REASON_BLIND;
     }
     record(c, GUARD_VALIDITY, after, c->out->reason);
 }
 
+/* Behind validity: what was replaced there is no network's proposal any more. */
+static bool outside(const struct chain *c)
+{
+    const struct guard_proposal *p = &c->in->proposal;
+    return c->config->ood_limit > 0 && (double)p->ood > c->config->ood_limit && !p->failed && !p->stand_in &&
+           !blind(c->in->sample);
+}
+
+static void step_ood(struct chain *c)
+{
+    int rule = c->in->proposal.rule_replicas;
+    c->out->reason = GUARD_REASON_OOD;
+    record(c, GUARD_OOD, rule > c->from ? rule : c->from, GUARD_REASON_OOD);
+}
+
 static void step_partial(struct chain *c)
 {
     bool cut = c->wanted < c->from && partial(c->in->sample);
     record(c, GUARD_PARTIAL, cut ? c->from : c->wanted, GUARD_REASON_PARTIAL);
+}
+
+static void step_start(struct chain *c)
+{
+    bool young = c->now_s - c->state->start_s < c->config->start_hold_s;
+    record(c, GUARD_START, young && c->wanted < c->from ? c->from : c->wanted, GUARD_REASON_START);
+}
+
+/* Two versions share the load while pods are replaced, and surge pods use CPU for starting: neither is to be read as
+ * load. */
+static void step_rollout(struct chain *c)
+{
+    int highest = c->from + c->config->rollout_up;
+    if (c->wanted < c->from)
+        record(c, GUARD_ROLLOUT, c->from, GUARD_REASON_ROLLOUT_DOWN);
+    else if (c->config->rollout_up > 0 && c->wanted > highest)
+        record(c, GUARD_ROLLOUT, highest, GUARD_REASON_ROLLOUT_UP);
+    else
+        record(c, GUARD_ROLLOUT, c->wanted, c->out->reason);
+}
+
+static void step_starting(struct chain *c)
+{
+    int missing = c->wanted - c->from - c->in->sample->starting;
+    bool cut = c->wanted > c->from && c->in->sample->starting > 0;
+    record(c, GUARD_STARTING, cut ? c->from + (missing > 0 ? missing : 0) : c->wanted, GUARD_REASON_STARTING);
 }
 
 static void step_tolerance(struct chain *c)
@@ -221,17 +275,33 @@ static void step_limits(struct chain *c)
         record(c, GUARD_LIMITS, c->wanted < t->min_replicas ? t->min_replicas : c->wanted, GUARD_REASON_MIN);
 }
 
+/* A lowered max; where the limits have already brought the count down to it, it is still the human's doing. */
+static void order_max(struct chain *c)
+{
+    const struct guard_orders *orders = c->in->orders;
+    int limit = c->in->target->max_replicas;
+    int present = c->from < limit ? c->from : limit;
+    int kept = orders->no_down && c->wanted < present ? present : c->wanted;
+    if (!orders->has_max || orders->max_replicas >= (c->from > kept ? c->from : kept)) {
+        record(c, GUARD_HUMAN, kept, GUARD_REASON_HUMAN_NO_DOWN);
+        return;
+    }
+    bool lowered = kept >= orders->max_replicas;
+    record(c, GUARD_HUMAN, lowered ? orders->max_replicas : kept, GUARD_REASON_HUMAN_MAX);
+    if (lowered)
+        c->out->reason = GUARD_REASON_HUMAN_MAX;
+}
+
 /* Restore outranks pause, pause outranks a lowered max. A standing order is the reason even where it changes nothing. */
 static void step_human(struct chain *c)
 {
     const struct guard_orders *orders = c->in->orders;
-    int max = orders->has_max && orders->max_replicas < c->wanted ? orders->max_replicas : c->wanted;
     if (orders->has_restore)
         record(c, GUARD_HUMAN, orders->restore_replicas, c->out->reason = GUARD_REASON_HUMAN_RESTORE);
     else if (orders->has_pause)
         record(c, GUARD_HUMAN, orders->pause_replicas, c->out->reason = GUARD_REASON_HUMAN_PAUSE);
     else
-        record(c, GUARD_HUMAN, max, GUARD_REASON_HUMAN_MAX);
+        order_max(c);
 }
 
 static void run_or_skip(struct chain *c, enum guard_step step, bool wanted, void (*run)(struct chain *))
@@ -248,11 +318,15 @@ static void run_chain(struct chain *c)
     const struct guard_config *g = c->config;
     bool stepwise = c->in->proposal.kind == POLICY_STEP;
     run_or_skip(c, GUARD_VALIDITY, g->enabled || c->in->proposal.failed, step_validity);
-    run_or_skip(c, GUARD_PARTIAL, g->enabled && stepwise, step_partial);
+    run_or_skip(c, GUARD_OOD, g->enabled && outside(c), step_ood);
+    run_or_skip(c, GUARD_PARTIAL, g->enabled && (stepwise || g->strict), step_partial);
+    run_or_skip(c, GUARD_START, g->enabled && g->start_hold_s > 0, step_start);
+    run_or_skip(c, GUARD_ROLLOUT, g->enabled && c->in->sample->rolling_out, step_rollout);
+    run_or_skip(c, GUARD_STARTING, g->enabled && g->starting_counts, step_starting);
     run_or_skip(c, GUARD_TOLERANCE, g->enabled && !stepwise && g->tolerance > 0, step_tolerance);
     run_or_skip(c, GUARD_STABILISATION, g->enabled && stepwise, step_stabilisation);
     run_or_skip(c, GUARD_RATE, g->enabled && stepwise, step_rate);
-    run_or_skip(c, GUARD_FLAP, g->enabled && stepwise && g->flap_budget > 0, step_flap);
+    run_or_skip(c, GUARD_FLAP, g->enabled && (stepwise || g->strict) && g->flap_budget > 0, step_flap);
     step_limits(c);
 }
 
@@ -276,6 +350,7 @@ static void run_known(struct chain *c)
     c->wanted = silent ? c->from : p->replicas;
     c->out->reason = p->hold                ? GUARD_REASON_POLICY_HELD
                      : c->wanted == c->from ? GUARD_REASON_STEADY
+                     : p->stand_in          ? GUARD_REASON_STAND_IN
                                             : GUARD_REASON_POLICY;
     run_chain(c);
     run_or_skip(c, GUARD_HUMAN, c->in->orders != NULL, step_human);
@@ -307,8 +382,9 @@ void guard_executed(struct guard_state *state, double time_s, const struct guard
         mark(state->changes, &state->n_changes, time_s, trace->replicas - trace->from);
 }
 
-static const char *const STEP_NAMES[GUARD_STEPS] = {"validity", "partial", "tolerance", "stabilisation",
-                                                    "rate",     "flap",    "limits",    "human"};
+static const char *const STEP_NAMES[GUARD_STEPS] = {"validity", "ood",      "partial",   "start",
+                                                    "rollout",  "starting", "tolerance", "stabilisation",
+                                                    "rate",     "flap",     "limits",    "human"};
 
 static const char *const REASON_NAMES[GUARD_REASONS] = {
     [GUARD_REASON_STEADY] = "steady",
@@ -317,7 +393,12 @@ static const char *const REASON_NAMES[GUARD_REASONS] = {
     [GUARD_REASON_POLICY_FAILED] = "policy_failed",
     [GUARD_REASON_REPLICAS_UNKNOWN] = "replicas_unknown",
     [GUARD_REASON_BLIND] = "blind",
+    [GUARD_REASON_OOD] = "ood",
     [GUARD_REASON_PARTIAL] = "partial_failure",
+    [GUARD_REASON_START] = "just_started",
+    [GUARD_REASON_ROLLOUT_DOWN] = "rollout_down",
+    [GUARD_REASON_ROLLOUT_UP] = "rollout_up",
+    [GUARD_REASON_STARTING] = "starting_pods",
     [GUARD_REASON_TOLERANCE] = "tolerance",
     [GUARD_REASON_STABILISED_UP] = "stabilised_up",
     [GUARD_REASON_STABILISED_DOWN] = "stabilised_down",
@@ -329,6 +410,8 @@ static const char *const REASON_NAMES[GUARD_REASONS] = {
     [GUARD_REASON_HUMAN_MAX] = "human_max",
     [GUARD_REASON_HUMAN_PAUSE] = "human_pause",
     [GUARD_REASON_HUMAN_RESTORE] = "human_restore",
+    [GUARD_REASON_HUMAN_NO_DOWN] = "human_scale_in_paused",
+    [GUARD_REASON_STAND_IN] = "breaker",
 };
 
 const char *guard_step_name(enum guard_step step)

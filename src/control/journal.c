@@ -13,7 +13,8 @@ struct journal {
     uint64_t limit_bytes;
     int keep;
     uint64_t size;
-    bool has_state; /* the present file holds the state record of this writer */
+    unsigned file; /* the present file's number, from 1; grows too where decisions were lost */
+    bool torn;     /* bytes behind size are no whole line */
     struct buf line;
 };
 
@@ -45,7 +46,7 @@ bool journal_open(const char *path, uint64_t limit_bytes, int keep, struct journ
         free(copy);
         return err_set(e, ERR_IO, "journal: out of memory");
     }
-    *j = (struct journal){.path = copy, .limit_bytes = limit_bytes, .keep = keep, .size = size};
+    *j = (struct journal){.path = copy, .limit_bytes = limit_bytes, .keep = keep, .size = size, .file = 1};
     *out = j;
     return true;
 }
@@ -82,30 +83,52 @@ static bool rotate(struct journal *j, struct err *e)
     if (j->keep <= 0 && remove(j->path) != 0 && errno != ENOENT)
         return err_set(e, ERR_IO, "%s: cannot start anew: %s", j->path, strerror(errno));
     j->size = 0;
-    j->has_state = false;
+    j->torn = false;
+    j->file++;
+    return true;
+}
+
+/* What a failed write left behind the last whole line goes before anything else is written. */
+static bool mend(struct journal *j, struct err *e)
+{
+    uint64_t now = 0;
+    if (!j->torn)
+        return true;
+    if (file_exists(j->path) && (!file_size(j->path, &now, e) || (now > j->size && !file_cut(j->path, j->size, e))))
+        return false;
+    j->torn = false;
     return true;
 }
 
 static bool append(struct journal *j, struct err *e)
 {
-    if (!buf_ok(&j->line, e) || !file_append(j->path, j->line.bytes, j->line.len, e))
+    if (!buf_ok(&j->line, e) || !mend(j, e))
         return false;
+    if (!file_append(j->path, j->line.bytes, j->line.len, e)) {
+        j->torn = true;
+        j->file++;
+        return false;
+    }
     j->size += j->line.len;
     return true;
 }
 
-bool journal_turn(struct journal *j, double time_s, const void *state, size_t n_state, struct err *e)
+bool journal_turn(struct journal *j, unsigned *file, double time_s, const struct journal_opening *opening,
+                  struct err *e)
 {
-    if (n_state > JOURNAL_STATE_LIMIT)
-        return err_set(e, ERR_FORMAT, "journal: a state of %zu bytes; at most %d fit", n_state, JOURNAL_STATE_LIMIT);
+    if (opening->n_state > JOURNAL_STATE_LIMIT || opening->n_control > JOURNAL_CONTROL_LIMIT)
+        return err_set(e, ERR_FORMAT, "journal: a state of %zu and settings of %zu bytes; at most %d and %d fit",
+                       opening->n_state, opening->n_control, JOURNAL_STATE_LIMIT, JOURNAL_CONTROL_LIMIT);
     if (j->limit_bytes && j->size >= j->limit_bytes && !rotate(j, e))
         return false;
-    if (j->has_state)
+    if (*file == j->file)
         return true;
     buf_clear(&j->line);
-    journal_encode_state(time_s, state, n_state, &j->line);
-    j->has_state = append(j, e);
-    return j->has_state;
+    journal_encode_state(time_s, opening, &j->line);
+    if (!append(j, e))
+        return false;
+    *file = j->file;
+    return true;
 }
 
 bool journal_write(struct journal *j, const struct journal_record *record, struct err *e)
@@ -160,4 +183,9 @@ bool journal_next(struct journal_reader *r, struct journal_line *out, bool *end,
         return err_set(e, ERR_FORMAT, "%s:%d: a line of %zu bytes; at most %d are read", r->path, r->line, n,
                        JOURNAL_LINE_LIMIT);
     return journal_decode(line, n, out, e) || err_wrap(e, "%s:%d", r->path, r->line);
+}
+
+int journal_line_number(const struct journal_reader *r)
+{
+    return r->line;
 }

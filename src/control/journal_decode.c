@@ -5,6 +5,7 @@
 #include <maestro/json.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,7 +118,9 @@ static bool get_sample(const struct json *line, struct sample *out, struct err *
         if (!get_reading(signals, journal_signal_names[i], &out->signals[i], e))
             return false;
     return get_int(line, "ready", &out->ready, e) && get_int(line, "starting", &out->starting, e) &&
-           get_int(line, "terminating", &out->terminating, e) && get_reading(line, "error_ratio", &out->error_ratio, e);
+           get_int(line, "terminating", &out->terminating, e) &&
+           get_reading(line, "error_ratio", &out->error_ratio, e) &&
+           json_flag(line, "rolling_out", &out->rolling_out, e);
 }
 
 static bool get_target(const struct json *line, struct target *out, struct err *e)
@@ -149,10 +152,12 @@ static bool get_policy(const struct json *line, struct journal_record *r, struct
     if (!get_text(line, "policy", r->policy, sizeof r->policy, e) || !get_text(line, "kind", kind, sizeof kind, e) ||
         !get_floats(line, "features", r->features, OBSERVATION_LIMIT, &r->n_features, e) || !get_mask(line, r, e) ||
         !get_floats(line, "logits", r->output.logits, ACTIONS_LIMIT, &n_logits, e) ||
-        !get_float(line, "value", &r->output.value, e) || !get_int(line, "action", &r->output.action, e) ||
-        !get_int(line, "wanted", &r->output.replicas, e) ||
+        !get_float(line, "value", &r->output.value, e) || !get_float(line, "ood", &r->output.ood, e) ||
+        !get_int(line, "action", &r->output.action, e) || !get_int(line, "wanted", &r->output.replicas, e) ||
         !get_text(line, "why", r->output.reason, sizeof r->output.reason, e) ||
-        !json_flag(line, "hold", &r->output.hold, e) || !json_flag(line, "failed", &r->failed, e))
+        !json_flag(line, "hold", &r->output.hold, e) || !json_flag(line, "failed", &r->failed, e) ||
+        !json_flag(line, "stand_in", &r->stood_in, e) || !json_flag(line, "own_signals", &r->own_signals, e) ||
+        !get_int(line, "rule", &r->rule_replicas, e))
         return false;
     if (n_logits != r->n_actions)
         return err_set(e, ERR_FORMAT, "journal: field 'logits' has %d numbers for %d actions", n_logits, r->n_actions);
@@ -175,7 +180,8 @@ static bool get_orders(const struct json *line, struct guard_orders *out, struct
         return true;
     return get_order(orders, "max", &out->has_max, &out->max_replicas, e) &&
            get_order(orders, "pause", &out->has_pause, &out->pause_replicas, e) &&
-           get_order(orders, "restore", &out->has_restore, &out->restore_replicas, e);
+           get_order(orders, "restore", &out->has_restore, &out->restore_replicas, e) &&
+           (!json_find(orders, "no_down") || json_flag(orders, "no_down", &out->no_down, e));
 }
 
 /* [before, after, ran] */
@@ -214,12 +220,21 @@ static bool get_guard(const struct json *line, struct guard_trace *out, struct e
     return true;
 }
 
+static bool get_outcome(const struct json *line, struct journal_record *r, struct err *e)
+{
+    const char *name;
+    if (!json_flag(line, "written", &r->written, e) || !json_text(line, "outcome", &name, e))
+        return false;
+    if (!outcome_parse(name, &r->outcome))
+        return err_set(e, ERR_FORMAT, "journal: field 'outcome': '%.40s' is unknown", name);
+    return true;
+}
+
 static bool get_decision(const struct json *line, struct journal_record *r, struct err *e)
 {
     memset(r, 0, sizeof *r);
     return get_sample(line, &r->sample, e) && get_target(line, &r->target, e) && get_policy(line, r, e) &&
-           get_orders(line, &r->orders, e) && get_guard(line, &r->guard, e) &&
-           json_flag(line, "written", &r->written, e);
+           get_orders(line, &r->orders, e) && get_guard(line, &r->guard, e) && get_outcome(line, r, e);
 }
 
 static int digit(char c)
@@ -227,23 +242,35 @@ static int digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool get_state(const struct json *line, struct journal_line *out, struct err *e)
+/* Hexadecimal digits into at most limit bytes. */
+static bool get_block(const struct json *line, const char *key, unsigned char *out, size_t limit, size_t *n_out,
+                      struct err *e)
 {
     long long n;
     const char *text;
-    if (!get_double(line, "t", &out->time_s, e) || !json_whole(line, "bytes", 0, JOURNAL_STATE_LIMIT, &n, e) ||
-        !json_text(line, "state", &text, e))
+    char bytes_key[32];
+    snprintf(bytes_key, sizeof bytes_key, "%s_bytes", key);
+    if (!json_whole(line, bytes_key, 0, (long long)limit, &n, e) || !json_text(line, key, &text, e))
         return false;
     if (strlen(text) != 2 * (size_t)n)
-        return err_set(e, ERR_FORMAT, "journal: field 'state' has %zu digits for %lld bytes", strlen(text), n);
+        return err_set(e, ERR_FORMAT, "journal: field '%s' has %zu digits for %lld bytes", key, strlen(text), n);
     for (long long i = 0; i < n; i++) {
         int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
         if (high < 0 || low < 0)
-            return err_set(e, ERR_FORMAT, "journal: field 'state', byte %lld is not hexadecimal", i);
-        out->state[i] = (unsigned char)(high * 16 + low);
+            return err_set(e, ERR_FORMAT, "journal: field '%s', byte %lld is not hexadecimal", key, i);
+        out[i] = (unsigned char)(high * 16 + low);
     }
-    out->n_state = (size_t)n;
+    *n_out = (size_t)n;
     return true;
+}
+
+static bool get_state(const struct json *line, struct journal_line *out, struct err *e)
+{
+    return get_double(line, "t", &out->time_s, e) && get_text(line, "target", out->target, sizeof out->target, e) &&
+           get_text(line, "policy", out->policy, sizeof out->policy, e) &&
+           get_text(line, "policy_hash", out->policy_hash, sizeof out->policy_hash, e) &&
+           get_block(line, "control", out->control, sizeof out->control, &out->n_control, e) &&
+           get_block(line, "state", out->state, sizeof out->state, &out->n_state, e);
 }
 
 static bool get_line(const struct json *root, struct journal_line *out, struct err *e)

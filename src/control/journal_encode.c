@@ -72,6 +72,7 @@ static void put_sample(struct buf *out, const struct sample *s)
     }
     buf_printf(out, "},\"ready\":%d,\"starting\":%d,\"terminating\":%d,", s->ready, s->starting, s->terminating);
     put_reading(out, "error_ratio", &s->error_ratio);
+    put_flag(out, "rolling_out", s->rolling_out);
 }
 
 static void put_target(struct buf *out, const struct target *t)
@@ -98,10 +99,15 @@ static void put_policy(struct buf *out, const struct journal_record *r)
     put_floats(out, "logits", r->output.logits, r->n_actions);
     buf_text(out, ",\"value\":");
     put_float(out, r->output.value);
+    buf_text(out, ",\"ood\":");
+    put_float(out, r->output.ood);
     buf_printf(out, ",\"action\":%d,\"wanted\":%d,\"why\":", r->output.action, r->output.replicas);
     put_text(out, r->output.reason);
     put_flag(out, "hold", r->output.hold);
     put_flag(out, "failed", r->failed);
+    put_flag(out, "stand_in", r->stood_in);
+    put_flag(out, "own_signals", r->own_signals);
+    buf_printf(out, ",\"rule\":%d", r->rule_replicas);
 }
 
 static void put_orders(struct buf *out, const struct guard_orders *o)
@@ -113,6 +119,8 @@ static void put_orders(struct buf *out, const struct guard_orders *o)
         buf_printf(out, ",\"pause\":%d", o->pause_replicas);
     if (o->has_restore)
         buf_printf(out, ",\"restore\":%d", o->restore_replicas);
+    if (o->no_down)
+        buf_text(out, ",\"no_down\":true");
     buf_text(out, "}");
 }
 
@@ -133,28 +141,41 @@ void journal_encode(const struct journal_record *r, struct buf *out)
     put_target(out, &r->target);
     put_sample(out, &r->sample);
     put_policy(out, r);
-    if (r->orders.has_max || r->orders.has_pause || r->orders.has_restore)
+    if (r->orders.has_max || r->orders.has_pause || r->orders.has_restore || r->orders.no_down)
         put_orders(out, &r->orders);
     put_guard(out, &r->guard);
     put_flag(out, "written", r->written);
-    buf_text(out, "}\n");
+    buf_printf(out, ",\"outcome\":\"%s\",\"final\":\"%s\"}\n", outcome_name(r->outcome),
+               final_reason_name(final_reason(r->guard.reason, r->outcome)));
 }
 
-void journal_encode_state(double time_s, const void *state, size_t n_state, struct buf *out)
+static void put_block(struct buf *out, const char *key, const unsigned char *bytes, size_t n)
 {
     static const char DIGITS[] = "0123456789abcdef";
-    const unsigned char *bytes = state;
     char text[256];
-    buf_text(out, "{\"record\":\"state\",\"t\":");
-    put_double(out, time_s);
-    buf_printf(out, ",\"bytes\":%zu,\"state\":\"", n_state);
-    for (size_t i = 0; i < n_state; i += sizeof text / 2) {
-        size_t n = n_state - i < sizeof text / 2 ? n_state - i : sizeof text / 2;
-        for (size_t k = 0; k < n; k++) {
+    buf_printf(out, ",\"%s_bytes\":%zu,\"%s\":\"", key, n, key);
+    for (size_t i = 0; i < n; i += sizeof text / 2) {
+        size_t part = n - i < sizeof text / 2 ? n - i : sizeof text / 2;
+        for (size_t k = 0; k < part; k++) {
             text[2 * k] = DIGITS[bytes[i + k] >> 4];
             text[2 * k + 1] = DIGITS[bytes[i + k] & 15];
         }
-        buf_append(out, text, 2 * n);
+        buf_append(out, text, 2 * part);
     }
-    buf_text(out, "\"}\n");
+    buf_text(out, "\"");
+}
+
+void journal_encode_state(double time_s, const struct journal_opening *o, struct buf *out)
+{
+    buf_text(out, "{\"record\":\"state\",\"t\":");
+    put_double(out, time_s);
+    buf_text(out, ",\"target\":");
+    put_text(out, o->target);
+    buf_text(out, ",\"policy\":");
+    put_text(out, o->policy);
+    buf_text(out, ",\"policy_hash\":");
+    put_text(out, o->policy_hash);
+    put_block(out, "control", o->control, o->n_control);
+    put_block(out, "state", o->state, o->n_state);
+    buf_text(out, "}\n");
 }

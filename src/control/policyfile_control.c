@@ -13,31 +13,37 @@ struct field {
     enum { FIELD_DOUBLE, FIELD_INT, FIELD_BOOL } type;
     size_t offset; /* in struct policy_file */
     double low, high;
+    bool optional; /* files written before it was known lack it: zero */
 };
 
 #define AT(member) offsetof(struct policy_file, member)
 // clang-format off
 static const struct field FIELDS[] = {
-    {"period_s", FIELD_DOUBLE, AT(control.period_s), 1e-3, 3600},
-    {"scrape_s", FIELD_DOUBLE, AT(scrape_s), 0, 3600},
-    {"window_s", FIELD_DOUBLE, AT(window_s), 0, 86400},
-    {"rate_span_s", FIELD_DOUBLE, AT(control.observation.window_s), 0, 86400},
-    {"quantile", FIELD_DOUBLE, AT(quantile), 0, 1},
-    {"masks", FIELD_BOOL, AT(control.masks), 0, 1},
-    {"min_replicas", FIELD_INT, AT(control.target.min_replicas), 0, 100000},
-    {"max_replicas", FIELD_INT, AT(control.target.max_replicas), 1, 100000},
-    {"latency_soft_ms", FIELD_DOUBLE, AT(control.target.latency_soft_ms), -1, 1e9},
-    {"latency_hard_ms", FIELD_DOUBLE, AT(control.target.latency_hard_ms), -1, 1e9},
-    {"guard_enabled", FIELD_BOOL, AT(control.guard.enabled), 0, 1},
-    {"guard_tolerance", FIELD_DOUBLE, AT(control.guard.tolerance), 0, 1},
-    {"guard_stabilise_up_s", FIELD_DOUBLE, AT(control.guard.stabilise_up_s), 0, 86400},
-    {"guard_stabilise_down_s", FIELD_DOUBLE, AT(control.guard.stabilise_down_s), 0, 86400},
-    {"guard_rate_up", FIELD_INT, AT(control.guard.rate_up), 0, 100000},
-    {"guard_rate_down", FIELD_INT, AT(control.guard.rate_down), 0, 100000},
-    {"guard_rate_period_s", FIELD_DOUBLE, AT(control.guard.rate_period_s), 0, 86400},
-    {"guard_flap_budget", FIELD_INT, AT(control.guard.flap_budget), 0, 100000},
-    {"guard_fallback", FIELD_INT, AT(control.guard.fallback), 0, 1},
-    {"guard_fallback_replicas", FIELD_INT, AT(control.guard.fallback_replicas), 0, 100000},
+    {"period_s", FIELD_DOUBLE, AT(control.period_s), 1e-3, 3600, false},
+    {"scrape_s", FIELD_DOUBLE, AT(scrape_s), 0, 3600, false},
+    {"window_s", FIELD_DOUBLE, AT(window_s), 0, 86400, false},
+    {"rate_span_s", FIELD_DOUBLE, AT(control.observation.window_s), 0, 86400, false},
+    {"quantile", FIELD_DOUBLE, AT(quantile), 0, 1, false},
+    {"masks", FIELD_BOOL, AT(control.masks), 0, 1, false},
+    {"min_replicas", FIELD_INT, AT(control.target.min_replicas), 0, 100000, false},
+    {"max_replicas", FIELD_INT, AT(control.target.max_replicas), 1, 100000, false},
+    {"latency_soft_ms", FIELD_DOUBLE, AT(control.target.latency_soft_ms), -1, 1e9, false},
+    {"latency_hard_ms", FIELD_DOUBLE, AT(control.target.latency_hard_ms), -1, 1e9, false},
+    {"guard_enabled", FIELD_BOOL, AT(control.guard.enabled), 0, 1, false},
+    {"guard_tolerance", FIELD_DOUBLE, AT(control.guard.tolerance), 0, 1, false},
+    {"guard_stabilise_up_s", FIELD_DOUBLE, AT(control.guard.stabilise_up_s), 0, 86400, false},
+    {"guard_stabilise_down_s", FIELD_DOUBLE, AT(control.guard.stabilise_down_s), 0, 86400, false},
+    {"guard_rate_up", FIELD_INT, AT(control.guard.rate_up), 0, 100000, false},
+    {"guard_rate_down", FIELD_INT, AT(control.guard.rate_down), 0, 100000, false},
+    {"guard_rate_period_s", FIELD_DOUBLE, AT(control.guard.rate_period_s), 0, 86400, false},
+    {"guard_flap_budget", FIELD_INT, AT(control.guard.flap_budget), 0, 100000, false},
+    {"guard_fallback", FIELD_INT, AT(control.guard.fallback), 0, 1, false},
+    {"guard_fallback_replicas", FIELD_INT, AT(control.guard.fallback_replicas), 0, 100000, false},
+    {"guard_ood_limit", FIELD_DOUBLE, AT(control.guard.ood_limit), 0, 1e6, true},
+    {"guard_start_hold_s", FIELD_DOUBLE, AT(control.guard.start_hold_s), 0, 86400, true},
+    {"guard_rollout_up", FIELD_INT, AT(control.guard.rollout_up), 0, 100000, true},
+    {"guard_starting_counts", FIELD_BOOL, AT(control.guard.starting_counts), 0, 1, true},
+    {"guard_strict", FIELD_BOOL, AT(control.guard.strict), 0, 1, true},
 };
 // clang-format on
 static const size_t N_FIELDS = sizeof FIELDS / sizeof FIELDS[0];
@@ -89,6 +95,8 @@ static bool get_field(const struct json *root, struct policy_file *file, const s
 {
     char *at = (char *)file + f->offset;
     double value;
+    if (f->optional && !json_find(root, f->name))
+        return true;
     if (f->type == FIELD_BOOL) {
         bool flag;
         if (!json_flag(root, f->name, &flag, e))

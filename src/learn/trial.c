@@ -107,7 +107,7 @@ static void map_decision(const struct trial *t, const struct journal_record *r)
 
 static bool tick(struct world *w, const struct trial *t, struct judge *judge, bool judged, struct err *e)
 {
-    struct control_loop loop = {&w->control, &w->loop_state, &w->sim->cluster, w->policy, NULL};
+    struct control_loop loop = {&w->control, &w->loop_state, &w->sim->cluster, w->policy, NULL, 0};
     if (!control_tick(&loop, &w->record, e))
         return false;
     if (judged && w->record.written)

@@ -7,8 +7,15 @@
 
 static void encode(const struct journal_line *line, struct buf *out)
 {
+    const struct journal_opening opening = {.target = line->target,
+                                            .policy = line->policy,
+                                            .policy_hash = line->policy_hash,
+                                            .control = line->control,
+                                            .n_control = line->n_control,
+                                            .state = line->state,
+                                            .n_state = line->n_state};
     if (line->kind == JOURNAL_STATE)
-        journal_encode_state(line->time_s, line->state, line->n_state, out);
+        journal_encode_state(line->time_s, &opening, out);
     else
         journal_encode(&line->record, out);
 }

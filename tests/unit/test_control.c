@@ -118,7 +118,7 @@ START_TEST(a_tick_looks_decides_guards_and_scales)
     struct policy policy = {.ops = &RULE};
     int lowest = 100, highest = 0, n_changed = 0;
     begin(&c, &s, &toy);
-    struct control_loop loop = {&c, &s, &toy.cluster, &policy, NULL};
+    struct control_loop loop = {&c, &s, &toy.cluster, &policy, NULL, 0};
     for (int i = 0; i < 200; i++) {
         int before = toy.replicas;
         ck_assert(control_tick(&loop, &r, NULL));
@@ -145,7 +145,7 @@ START_TEST(a_failing_policy_is_a_record_not_an_error)
     struct toy toy;
     struct policy policy = {.ops = &BROKEN};
     begin(&c, &s, &toy);
-    struct control_loop loop = {&c, &s, &toy.cluster, &policy, NULL};
+    struct control_loop loop = {&c, &s, &toy.cluster, &policy, NULL, 0};
     ck_assert(control_tick(&loop, &r, NULL));
     ck_assert_int_eq(toy.replicas, 3);
     ck_assert_int_eq(r.guard.reason, GUARD_REASON_POLICY_FAILED);
@@ -162,7 +162,7 @@ START_TEST(a_failed_signal_holds_what_would_go_down)
     struct policy policy = {.ops = &RULE};
     begin(&c, &s, &toy);
     c.guard.stabilise_down_s = 0;
-    struct control_loop loop = {&c, &s, &toy.cluster, &policy, NULL};
+    struct control_loop loop = {&c, &s, &toy.cluster, &policy, NULL, 0};
     toy.replicas = 12;
     toy.time_s = 15;
     toy.rps_validity = VALIDITY_FAILED;
@@ -188,7 +188,7 @@ START_TEST(a_refused_change_counts_for_no_limit)
     struct err e = {0};
     begin(&c, &s, &toy);
     c.guard = (struct guard_config){.enabled = true, .rate_down = 1, .rate_period_s = 60};
-    struct control_loop loop = {&c, &s, &toy.cluster, &policy, NULL};
+    struct control_loop loop = {&c, &s, &toy.cluster, &policy, NULL, 0};
     toy.replicas = 12;
     toy.time_s = 15;
     toy.refuses = true;
@@ -224,7 +224,7 @@ START_TEST(the_journal_replays_bit_for_bit)
     int n = 0;
     begin(&c, &s, &toy);
     ck_assert(journal_open(path, 0, 0, &journal, &e));
-    struct control_loop loop = {&c, &s, &toy.cluster, &policy, journal};
+    struct control_loop loop = {&c, &s, &toy.cluster, &policy, journal, 0};
     for (int i = 0; i < 100; i++) {
         ck_assert(cluster_advance(&toy.cluster, 15, NULL));
         ck_assert_msg(control_tick(&loop, &r, &e), "%s", e.message);
@@ -235,9 +235,15 @@ START_TEST(the_journal_replays_bit_for_bit)
         if (line.kind == JOURNAL_STATE) {
             ck_assert_uint_eq(line.n_state, sizeof replayed);
             memcpy(&replayed, line.state, sizeof replayed);
+            ck_assert_str_eq(line.target, "toy");
+            ck_assert_uint_eq(line.n_control, sizeof c);
+            ck_assert_mem_eq(line.control, &c, sizeof c);
             continue;
         }
-        ck_assert_msg(control_decide(&c, &replayed, &line.record.sample, &policy, &again, &e), "%s", e.message);
+        struct control_deciders who = {.policy = &policy};
+        ck_assert_msg(control_plan(&c, &replayed, &line.record.sample, &who, &again, &e), "%s", e.message);
+        control_commit(&replayed, line.record.outcome, &again);
+        ck_assert_int_eq(again.written, line.record.written);
         ck_assert_mem_eq(again.features, line.record.features, sizeof again.features);
         ck_assert_mem_eq(again.output.logits, line.record.output.logits, sizeof again.output.logits);
         ck_assert_mem_eq(&again.guard, &line.record.guard, sizeof again.guard);
@@ -264,11 +270,62 @@ START_TEST(samples_older_than_the_last_are_refused)
     begin(&c, &s, &toy);
     ck_assert(cluster_sample(&toy.cluster, false, &old, NULL));
     old.time_s = -1;
-    ck_assert(!control_decide(&c, &s, &old, &policy, &r, &e));
+    struct control_deciders who = {.policy = &policy};
+    ck_assert(!control_plan(&c, &s, &old, &who, &r, &e));
     ck_assert_int_eq(e.code, ERR_FORMAT);
 }
 END_TEST
 
-SUITE("control", a_tick_looks_decides_guards_and_scales, a_failing_policy_is_a_record_not_an_error,
+/* A plan that is not carried out counts for no limit; the same plan carried out does. */
+START_TEST(only_what_was_written_counts)
+{
+    struct control c = control_of();
+    static struct control_state s;
+    static struct journal_record r;
+    struct toy toy;
+    struct policy policy = {.ops = &RULE};
+    struct sample sample;
+    begin(&c, &s, &toy);
+    c.guard = (struct guard_config){.enabled = true, .rate_down = 1, .rate_period_s = 60};
+    toy.replicas = 12;
+    static const enum outcome OUTCOMES_IN_ORDER[] = {OUTCOME_SHADOW, OUTCOME_CONFLICT, OUTCOME_WRITTEN, OUTCOME_KEPT};
+    for (int i = 0; i < 4; i++) {
+        struct control_deciders who = {.policy = &policy};
+        toy.time_s = 15 * (i + 1);
+        ck_assert(cluster_sample(&toy.cluster, false, &sample, NULL));
+        ck_assert(control_plan(&c, &s, &sample, &who, &r, NULL));
+        ck_assert(who.worked);
+        ck_assert_int_eq(r.guard.reason, i < 3 ? GUARD_REASON_POLICY : GUARD_REASON_RATE_DOWN);
+        control_commit(&s, OUTCOMES_IN_ORDER[i], &r);
+        ck_assert_int_eq(r.written, i == 2);
+    }
+}
+END_TEST
+
+/* The stand-in's count is taken, the policy is asked all the same. */
+START_TEST(a_stand_in_decides_while_the_policy_is_tried)
+{
+    struct control c = control_of();
+    static struct control_state s;
+    static struct journal_record r;
+    struct toy toy;
+    struct policy broken = {.ops = &BROKEN}, rule = {.ops = &RULE};
+    struct sample sample;
+    begin(&c, &s, &toy);
+    c.guard.stabilise_down_s = 0;
+    toy.replicas = 12;
+    toy.time_s = 15;
+    ck_assert(cluster_sample(&toy.cluster, false, &sample, NULL));
+    struct control_deciders who = {.policy = &broken, .stand_in = &rule};
+    ck_assert(control_plan(&c, &s, &sample, &who, &r, NULL));
+    ck_assert(!who.worked && r.stood_in && !r.failed);
+    ck_assert_str_eq(r.policy, "rule");
+    ck_assert_int_eq(r.guard.replicas, 11);
+    ck_assert_int_eq(r.guard.reason, GUARD_REASON_STAND_IN);
+}
+END_TEST
+
+SUITE("control", only_what_was_written_counts, a_stand_in_decides_while_the_policy_is_tried,
+      a_tick_looks_decides_guards_and_scales, a_failing_policy_is_a_record_not_an_error,
       a_failed_signal_holds_what_would_go_down, a_refused_change_counts_for_no_limit, the_journal_replays_bit_for_bit,
       samples_older_than_the_last_are_refused)

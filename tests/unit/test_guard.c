@@ -2,6 +2,7 @@
 #include "suite.h"
 
 #include <maestro/guard.h>
+#include <maestro/outcome.h>
 #include <maestro/rng.h>
 
 #include <math.h>
@@ -233,11 +234,16 @@ static struct guard_config random_config(struct rng *rng)
                                  .rate_period_s = WINDOWS_S[rng_bounded(rng, 3)],
                                  .flap_budget = (int)rng_bounded(rng, 5),
                                  .fallback = (int)rng_bounded(rng, 2),
-                                 .fallback_replicas = (int)rng_bounded(rng, 25)};
+                                 .fallback_replicas = (int)rng_bounded(rng, 25),
+                                 .ood_limit = rng_bounded(rng, 2),
+                                 .start_hold_s = WINDOWS_S[rng_bounded(rng, 3)],
+                                 .rollout_up = (int)rng_bounded(rng, 3),
+                                 .starting_counts = rng_bounded(rng, 2),
+                                 .strict = rng_bounded(rng, 2)};
 }
 
 /* What is wrong with a tick, or NULL. (ck_assert a million times over takes seconds: Check writes a note for each.) */
-static const char *wrong(const struct guard_trace *t, const struct sample *s, enum policy_kind kind)
+static const char *wrong(const struct guard_trace *t, const struct sample *s, enum policy_kind kind, bool strict)
 {
     bool all_sound = true;
     for (int i = 0; i < SIGNAL_COUNT; i++)
@@ -248,8 +254,12 @@ static const char *wrong(const struct guard_trace *t, const struct sample *s, en
         return t->replicas == t->from && t->reason == GUARD_REASON_REPLICAS_UNKNOWN ? NULL : "written blindly";
     if (t->replicas < TARGET.min_replicas || t->replicas > TARGET.max_replicas)
         return "outside min and max";
-    if (kind == POLICY_STEP && !all_sound && t->from <= TARGET.max_replicas && t->replicas < t->from)
+    if ((kind == POLICY_STEP || strict) && !all_sound && t->from <= TARGET.max_replicas && t->replicas < t->from)
         return "down on a bad signal";
+    if (s->rolling_out && t->from <= TARGET.max_replicas && t->replicas < t->from)
+        return "down during a rollout";
+    if (t->ran[GUARD_OOD] && t->from <= TARGET.max_replicas && t->replicas < t->from)
+        return "down outside the training range";
     if (t->after[GUARD_STEPS - 1] != t->replicas)
         return "the trace does not end at the result";
     for (int i = 1; i < GUARD_STEPS; i++)
@@ -278,15 +288,20 @@ START_TEST(a_million_random_ticks)
         for (int i = 0; i < SIGNAL_COUNT; i++)
             s.signals[i] = random_reading(&rng);
         s.signals[SIGNAL_REPLICAS].value = replicas;
+        s.rolling_out = rng_bounded(&rng, 10) == 0;
+        s.starting = (int)rng_bounded(&rng, 3);
         enum policy_kind kind = rng_bounded(&rng, 4) ? POLICY_STEP : POLICY_ABSOLUTE;
         struct guard_input in = {.target = &TARGET, .sample = &s};
         in.proposal = (struct guard_proposal){.replicas = replicas + (int)rng_bounded(&rng, 9) - 4,
                                               .kind = kind,
                                               .hold = rng_bounded(&rng, 20) == 0,
-                                              .failed = rng_bounded(&rng, 50) == 0};
+                                              .failed = rng_bounded(&rng, 50) == 0,
+                                              .ood = rng_bounded(&rng, 10) == 0 ? 3 : 0,
+                                              .rule_replicas = (int)rng_bounded(&rng, 25) - 1,
+                                              .own_signals = kind == POLICY_ABSOLUTE};
         struct guard_trace t;
         decide(&config, &state, &in, &t);
-        const char *problem = wrong(&t, &s, kind);
+        const char *problem = wrong(&t, &s, kind, config.strict);
         if (problem)
             ck_abort_msg("tick %d: %s (%d -> %d, %s)", tick, problem, t.from, t.replicas, guard_reason_name(t.reason));
         n_reasons[t.reason]++;
@@ -308,10 +323,154 @@ START_TEST(reasons_have_distinct_names)
     }
     enum guard_reason unused;
     ck_assert(!guard_reason_parse("whim", &unused));
+    for (int i = 0; i < FINAL_REASONS; i++)
+        for (int k = 0; k < i; k++)
+            ck_assert_str_ne(final_reason_name(i), final_reason_name(k));
+    for (int i = 0; i < OUTCOMES; i++) {
+        enum outcome back;
+        ck_assert(outcome_parse(outcome_name((enum outcome)i), &back));
+        ck_assert_int_eq((int)back, i);
+    }
+    ck_assert_str_eq(final_reason_name(final_reason(GUARD_REASON_POLICY, OUTCOME_WRITTEN)), "policy");
+    ck_assert_str_eq(final_reason_name(final_reason(GUARD_REASON_POLICY, OUTCOME_CONFLICT)), "conflict");
 }
 END_TEST
 
-SUITE("guard", passes_a_sound_proposal, partial_failure_never_scales_down, blindness_and_failure_fall_back,
-      unreadable_replicas_write_nothing, stabilisation_waits_for_the_window, rate_counts_what_was_done,
-      flap_budget_leaves_only_up, absolute_policies_bring_their_own_windows, humans_have_the_last_word,
-      a_million_random_ticks, reasons_have_distinct_names)
+START_TEST(outside_the_training_range_the_rule_decides_and_never_down)
+{
+    const struct guard_config config = {.enabled = true, .ood_limit = 1};
+    struct guard_state state;
+    struct sample s = healthy(0, 5);
+    struct guard_input in = {.target = &TARGET,
+                             .sample = &s,
+                             .proposal = {.replicas = 4, .kind = POLICY_STEP, .ood = 1.5F, .rule_replicas = 8}};
+    struct guard_trace t;
+    guard_reset(&state, 0, 5);
+    decide(&config, &state, &in, &t);
+    expect(t, 8, GUARD_REASON_OOD);
+    in.proposal.rule_replicas = 3;
+    decide(&config, &state, &in, &t);
+    expect(t, 5, GUARD_REASON_OOD);
+    in.proposal.rule_replicas = -1; // the rule knows nothing
+    decide(&config, &state, &in, &t);
+    expect(t, 5, GUARD_REASON_OOD);
+    in.proposal.ood = 0.9F;
+    decide(&config, &state, &in, &t);
+    expect(t, 4, GUARD_REASON_POLICY);
+    ck_assert(!t.ran[GUARD_OOD]);
+}
+END_TEST
+
+START_TEST(a_young_history_does_not_go_down)
+{
+    const struct guard_config config = {.enabled = true, .start_hold_s = 60};
+    struct guard_state state;
+    guard_reset(&state, 1000, 5);
+    struct sample s = healthy(1059, 5);
+    expect(run(&config, &state, &s, 4), 5, GUARD_REASON_START);
+    expect(run(&config, &state, &s, 6), 6, GUARD_REASON_POLICY);
+    s = healthy(1060, 5);
+    expect(run(&config, &state, &s, 4), 4, GUARD_REASON_POLICY);
+}
+END_TEST
+
+/* G 8: the HPA's own surge case goes from 2 to 1 and, where surge pods burn CPU, from 383 to 664: here neither. */
+START_TEST(a_rollout_is_not_read_as_load)
+{
+    const struct target large = {.min_replicas = 1, .max_replicas = 1000};
+    const struct guard_config config = {.enabled = true, .strict = true, .rollout_up = 1};
+    struct guard_state state;
+    struct sample s = healthy(0, 2);
+    struct guard_input in = {
+        .target = &large, .sample = &s, .proposal = {.replicas = 1, .kind = POLICY_ABSOLUTE, .own_signals = true}};
+    struct guard_trace t;
+    guard_reset(&state, 0, 2);
+    s.rolling_out = true;
+    decide(&config, &state, &in, &t);
+    expect(t, 2, GUARD_REASON_ROLLOUT_DOWN);
+    s.signals[SIGNAL_REPLICAS].value = 383;
+    in.proposal.replicas = 664;
+    decide(&config, &state, &in, &t);
+    expect(t, 384, GUARD_REASON_ROLLOUT_UP);
+    s.rolling_out = false;
+    decide(&config, &state, &in, &t);
+    expect(t, 664, GUARD_REASON_POLICY);
+}
+END_TEST
+
+/* G 7: two pods are on their way; a policy that sees only what is ready asks for them again. */
+START_TEST(starting_pods_count_on_the_way_up)
+{
+    const struct guard_config config = {.enabled = true, .starting_counts = true};
+    struct guard_state state;
+    struct sample s = healthy(0, 5);
+    guard_reset(&state, 0, 5);
+    s.starting = 2;
+    expect(run(&config, &state, &s, 7), 5, GUARD_REASON_STARTING);
+    expect(run(&config, &state, &s, 8), 6, GUARD_REASON_STARTING);
+    expect(run(&config, &state, &s, 4), 4, GUARD_REASON_POLICY);
+    s.starting = 0;
+    expect(run(&config, &state, &s, 7), 7, GUARD_REASON_POLICY);
+}
+END_TEST
+
+START_TEST(paused_scale_in_and_lowered_max)
+{
+    const struct guard_config config = {.enabled = true};
+    struct guard_orders orders = {.no_down = true};
+    struct guard_state state;
+    struct sample s = healthy(0, 8);
+    struct guard_input in = {.target = &TARGET, .sample = &s, .orders = &orders, .proposal = {.replicas = 7}};
+    struct guard_trace t;
+    guard_reset(&state, 0, 8);
+    decide(&config, &state, &in, &t);
+    expect(t, 8, GUARD_REASON_HUMAN_NO_DOWN);
+    in.proposal.replicas = 9;
+    decide(&config, &state, &in, &t);
+    expect(t, 9, GUARD_REASON_POLICY);
+    orders.has_max = true;
+    orders.max_replicas = 6;
+    in.proposal.replicas = 8;
+    decide(&config, &state, &in, &t);
+    expect(t, 6, GUARD_REASON_HUMAN_MAX);
+    s = healthy(0, 25); // over the target's own max, and scaling down paused
+    in.proposal.replicas = 25;
+    orders.max_replicas = 20;
+    decide(&config, &state, &in, &t);
+    expect(t, 20, GUARD_REASON_HUMAN_MAX);
+    orders.has_max = false;
+    in.proposal.replicas = 10;
+    decide(&config, &state, &in, &t);
+    expect(t, 20, GUARD_REASON_HUMAN_NO_DOWN);
+}
+END_TEST
+
+/* While metrics-server answers, a policy that reads pods may go up without Prometheus; strict, never down. */
+START_TEST(strict_holds_policies_with_windows_of_their_own)
+{
+    struct guard_config config = {.enabled = true, .strict = true};
+    struct guard_state state;
+    struct sample s = healthy(0, 5);
+    struct guard_input in = {
+        .target = &TARGET, .sample = &s, .proposal = {.replicas = 3, .kind = POLICY_ABSOLUTE, .own_signals = true}};
+    struct guard_trace t;
+    guard_reset(&state, 0, 5);
+    s.signals[SIGNAL_CPU].validity = s.signals[SIGNAL_P95].validity = s.signals[SIGNAL_RPS].validity = VALIDITY_FAILED;
+    decide(&config, &state, &in, &t);
+    expect(t, 5, GUARD_REASON_PARTIAL);
+    in.proposal.replicas = 9;
+    decide(&config, &state, &in, &t);
+    expect(t, 9, GUARD_REASON_POLICY);
+    config.strict = false;
+    in.proposal.replicas = 3;
+    decide(&config, &state, &in, &t);
+    expect(t, 3, GUARD_REASON_POLICY);
+}
+END_TEST
+
+SUITE("guard", outside_the_training_range_the_rule_decides_and_never_down, a_young_history_does_not_go_down,
+      a_rollout_is_not_read_as_load, starting_pods_count_on_the_way_up, paused_scale_in_and_lowered_max,
+      strict_holds_policies_with_windows_of_their_own, passes_a_sound_proposal, partial_failure_never_scales_down,
+      blindness_and_failure_fall_back, unreadable_replicas_write_nothing, stabilisation_waits_for_the_window,
+      rate_counts_what_was_done, flap_budget_leaves_only_up, absolute_policies_bring_their_own_windows,
+      humans_have_the_last_word, a_million_random_ticks, reasons_have_distinct_names)

@@ -6,8 +6,10 @@
 #include <maestro/rng.h>
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static double any_double(struct rng *rng)
@@ -58,6 +60,13 @@ static void fill(struct rng *rng, struct journal_record *r)
         r->output.logits[i] = any_float(rng);
     }
     r->output.value = any_float(rng);
+    r->output.ood = any_float(rng);
+    r->sample.rolling_out = rng_bounded(rng, 2);
+    r->orders.no_down = rng_bounded(rng, 2);
+    r->stood_in = rng_bounded(rng, 2);
+    r->own_signals = rng_bounded(rng, 2);
+    r->rule_replicas = (int)rng_bounded(rng, 60) - 1;
+    r->outcome = (enum outcome)rng_bounded(rng, OUTCOMES);
     r->output.action = (int)rng_bounded(rng, 16);
     r->output.replicas = (int)rng_bounded(rng, 60);
     r->output.hold = rng_bounded(rng, 2);
@@ -120,6 +129,12 @@ static void expect_same(const struct journal_record *a, const struct journal_rec
     ck_assert_mem_eq(&a->guard, &b->guard, sizeof a->guard);
     ck_assert_int_eq(a->failed, b->failed);
     ck_assert_int_eq(a->written, b->written);
+    ck_assert(same_floats(&a->output.ood, &b->output.ood, 1));
+    ck_assert_int_eq(a->sample.rolling_out, b->sample.rolling_out);
+    ck_assert_int_eq(a->stood_in, b->stood_in);
+    ck_assert_int_eq(a->own_signals, b->own_signals);
+    ck_assert_int_eq(a->rule_replicas, b->rule_replicas);
+    ck_assert_int_eq(a->outcome, b->outcome);
 }
 
 START_TEST(records_read_back_to_the_same_bits)
@@ -163,6 +178,11 @@ static int count_lines(const char *path, int *n_states)
             ck_assert_uint_eq(line.n_state, 300);
             for (int i = 0; i < 300; i++)
                 ck_assert_int_eq(line.state[i], (unsigned char)(i * 7));
+            ck_assert_str_eq(line.target, "shop/\"web\"");
+            ck_assert_str_eq(line.policy, "ppo:web");
+            ck_assert_str_eq(line.policy_hash, "0123456789abcdef");
+            ck_assert_uint_eq(line.n_control, 5);
+            ck_assert_mem_eq(line.control, "\0set\xff", 5);
         }
         *n_states += line.kind == JOURNAL_STATE;
         n++;
@@ -172,18 +192,31 @@ static int count_lines(const char *path, int *n_states)
     return n;
 }
 
+static struct journal_opening opening_of(const unsigned char *state)
+{
+    return (struct journal_opening){.target = "shop/\"web\"",
+                                    .policy = "ppo:web",
+                                    .policy_hash = "0123456789abcdef",
+                                    .control = "\0set\xff",
+                                    .n_control = 5,
+                                    .state = state,
+                                    .n_state = 300};
+}
+
 static void write_some(const char *path, uint64_t limit_bytes, int keep, int n)
 {
     static struct journal_record r;
     unsigned char state[300];
+    unsigned file = 0;
     struct journal *j;
     struct err e = {0};
     for (int i = 0; i < 300; i++)
         state[i] = (unsigned char)(i * 7);
     ck_assert_msg(journal_open(path, limit_bytes, keep, &j, &e), "%s", e.message);
+    struct journal_opening opening = opening_of(state);
     r.sample.time_s = 1;
     for (int i = 0; i < n; i++)
-        ck_assert_msg(journal_turn(j, i, state, sizeof state, &e) && journal_write(j, &r, &e), "%s", e.message);
+        ck_assert_msg(journal_turn(j, &file, i, &opening, &e) && journal_write(j, &r, &e), "%s", e.message);
     journal_close(j);
 }
 
@@ -224,9 +257,9 @@ END_TEST
 
 START_TEST(bad_lines_are_refused_by_field)
 {
-    static const char *const FIELDS[] = {"\"t\"",      "\"signals\"", "\"cpu\"",    "\"features\"",
-                                         "\"mask\"",   "\"guard\"",   "\"limits\"", "\"reason\"",
-                                         "\"target\"", "\"written\"", "\"record\"", "\"kind\""};
+    static const char *const FIELDS[] = {"\"t\"",      "\"signals\"", "\"cpu\"",    "\"features\"", "\"mask\"",
+                                         "\"guard\"",  "\"limits\"",  "\"reason\"", "\"target\"",   "\"written\"",
+                                         "\"record\"", "\"kind\"",    "\"ood\"",    "\"outcome\"",  "\"rolling_out\""};
     static struct journal_record r;
     static struct journal_line line;
     struct rng rng;
@@ -248,5 +281,92 @@ START_TEST(bad_lines_are_refused_by_field)
 }
 END_TEST
 
-SUITE("journal", records_read_back_to_the_same_bits, rotates_by_size_and_every_file_opens_with_state,
+/* Three targets in one file: each opens once per file, and again once its past is forgotten. */
+START_TEST(every_target_opens_by_itself_in_every_file)
+{
+    static const unsigned char STATE[300] = {1};
+    static struct journal_record r;
+    static const char *const NAMES[] = {"shop/a", "shop/b", "shop/c"};
+    char path[80];
+    unsigned files[3] = {0};
+    struct journal *j;
+    struct journal_reader *reader;
+    static struct journal_line line;
+    struct err e = {0};
+    bool end = false;
+    int opened[3] = {0}, decided[3] = {0};
+    make_path(path, sizeof path);
+    ck_assert_msg(journal_open(path, 0, 0, &j, &e), "%s", e.message);
+    for (int i = 0; i < 30; i++) {
+        struct journal_opening opening = opening_of(STATE);
+        opening.target = NAMES[i % 3];
+        snprintf(r.target.name, sizeof r.target.name, "%s", NAMES[i % 3]);
+        if (i == 15)
+            files[0] = 0; // forgotten
+        ck_assert_msg(journal_turn(j, &files[i % 3], i, &opening, &e) && journal_write(j, &r, &e), "%s", e.message);
+    }
+    journal_close(j);
+    ck_assert_msg(journal_read(path, &reader, &e), "%s", e.message);
+    while (journal_next(reader, &line, &end, &e)) {
+        const char *name = line.kind == JOURNAL_STATE ? line.target : line.record.target.name;
+        int k = name[5] - 'a';
+        opened[k] += line.kind == JOURNAL_STATE;
+        decided[k] += line.kind == JOURNAL_DECISION;
+        ck_assert_msg(opened[k] > 0, "line %d: %s decides before it opens", journal_line_number(reader), name);
+    }
+    ck_assert(end);
+    journal_reader_close(reader);
+    ck_assert_int_eq(opened[0], 2);
+    ck_assert_int_eq(opened[1], 1);
+    ck_assert_int_eq(opened[2], 1);
+    for (int k = 0; k < 3; k++)
+        ck_assert_int_eq(decided[k], 10);
+}
+END_TEST
+
+/* A limit on the size of files stands for a full disk: half a line is written, then nothing more. */
+START_TEST(a_full_disk_leaves_whole_lines_and_new_states)
+{
+    static const unsigned char STATE[300] = {1};
+    static struct journal_record r;
+    char path[80];
+    unsigned file = 0;
+    struct journal *j;
+    struct err e = {0};
+    struct rlimit before, limit;
+    int n_states, n = 0;
+    struct journal_opening opening = opening_of(STATE);
+    make_path(path, sizeof path);
+    ck_assert(journal_open(path, 0, 0, &j, &e));
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = 4000;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    while (journal_turn(j, &file, n, &opening, &e) && journal_write(j, &r, &e))
+        ck_assert_int_lt(++n, 100);
+    ck_assert_int_eq(e.code, ERR_IO);
+    ck_assert(!journal_turn(j, &file, n, &opening, &e)); // still full
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    ck_assert_msg(journal_turn(j, &file, n, &opening, &e) && journal_write(j, &r, &e), "%s", e.message);
+    journal_close(j);
+    struct journal_reader *reader;
+    static struct journal_line line;
+    bool end = false;
+    n_states = 0;
+    ck_assert(journal_read(path, &reader, &e));
+    int n_decisions = 0;
+    while (journal_next(reader, &line, &end, &e)) {
+        n_states += line.kind == JOURNAL_STATE;
+        n_decisions += line.kind == JOURNAL_DECISION;
+    }
+    ck_assert_msg(end, "%s", e.message);
+    journal_reader_close(reader);
+    ck_assert_int_eq(n_states, 2);
+    ck_assert_int_eq(n_decisions, n + 1);
+}
+END_TEST
+
+SUITE("journal", every_target_opens_by_itself_in_every_file, a_full_disk_leaves_whole_lines_and_new_states,
+      records_read_back_to_the_same_bits, rotates_by_size_and_every_file_opens_with_state,
       torn_ends_are_skipped_and_cut, bad_lines_are_refused_by_field)

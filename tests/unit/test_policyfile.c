@@ -172,5 +172,32 @@ START_TEST(a_missing_file_is_named)
 }
 END_TEST
 
-SUITE("policyfile", everything_comes_back, wrong_files_are_refused_by_field, a_bad_policy_is_not_written,
-      a_missing_file_is_named)
+/* As written before the serving steps were known. */
+START_TEST(older_files_lack_the_serving_steps)
+{
+    static struct policy_file f, g;
+    CLEANUP_BUF struct buf bytes = {0};
+    struct err e = {0};
+    make(&f);
+    f.control.guard.strict = true;
+    f.control.guard.ood_limit = 2.5;
+    ck_assert(policyfile_save(&f, path, &e) && file_read(path, 1 << 20, &bytes, &e));
+    ck_assert_msg(policyfile_parse("pi", bytes.bytes, bytes.len, &g, &e), "%s", e.message);
+    ck_assert(g.control.guard.strict);
+    ck_assert_double_eq(g.control.guard.ood_limit, 2.5);
+    policyfile_finish(&g);
+    static const char *const KEYS[] = {"guard_strict", "guard_ood_limit"};
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i + strlen(KEYS[k]) <= bytes.len; i++)
+            if (memcmp(bytes.bytes + i, KEYS[k], strlen(KEYS[k])) == 0)
+                bytes.bytes[i] = 'x';
+    ck_assert_msg(policyfile_parse("pi", bytes.bytes, bytes.len, &g, &e), "%s", e.message);
+    ck_assert(!g.control.guard.strict);
+    ck_assert_double_eq(g.control.guard.ood_limit, 0);
+    policyfile_finish(&g);
+    finish(&f);
+}
+END_TEST
+
+SUITE("policyfile", older_files_lack_the_serving_steps, everything_comes_back, wrong_files_are_refused_by_field,
+      a_bad_policy_is_not_written, a_missing_file_is_named)
