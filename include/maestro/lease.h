@@ -8,8 +8,8 @@
 
 struct lease_config {
     const char *space, *name;
-    const char *identity;    /* of this process, unique */
-    double duration_s;       /* [15] */
+    const char *identity;    /* of this process, unique among all that ever lived: host name and something random */
+    double duration_s;       /* [15]; whole seconds: so the record counts */
     double renew_deadline_s; /* [10] */
     double retry_s;          /* [2]; duration > deadline > retry x 1.2 or ERR_USAGE */
 };
@@ -17,9 +17,12 @@ struct lease_config {
 struct lease;
 
 MUST_CHECK bool lease_open(const struct lease_config *config, struct kube *kube, struct lease **out, struct err *e);
-/* One step at monotonic now_s: acquires, renews or waits. Returns when to step again. */
+/* One step at monotonic now_s: acquires, renews or waits. Returns when to step again. Asks the API server up to three
+ * times, each at most half the renew deadline. The kube of lease_open is used here only, by the thread that steps. */
 double lease_step(struct lease *l, double now_s);
-/* No write may start at or after this monotonic time; 0: not the leader. */
+/* No write may start at or after this monotonic time, which is renew_deadline_s behind the start of the last renewal that
+ * succeeded; 0: not the leader. The next holder comes duration_s behind it at the earliest: a write that lasts longer than
+ * duration_s - renew_deadline_s must be given up. */
 double lease_deadline_s(const struct lease *l);
 const char *lease_holder(const struct lease *l); /* last seen; "" unknown */
 const char *lease_why(const struct lease *l);    /* last failure in words; "" none */
