@@ -15,6 +15,7 @@
 #define FIRST_PAUSE_S 0.1 /* doubled with every further attempt */
 #define LONGEST_PAUSE_S 5.0
 #define LONGEST_POLL_S 1.0
+#define SHORTEST_ATTEMPT_S 0.005 /* with less left a request is not started */
 
 struct http {
     struct http_config config; /* without zeros */
@@ -140,7 +141,7 @@ static void start_due(struct batch *b)
         struct job *job = &b->jobs[i];
         if (job->stage != STAGE_WAITING || job->start_s > now_s)
             continue;
-        if (job->deadline_s > now_s) {
+        if (job->deadline_s > now_s + SHORTEST_ATTEMPT_S) {
             start_job(b, job, now_s);
             continue;
         }

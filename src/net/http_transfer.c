@@ -50,8 +50,11 @@ static size_t take_header(char *line, size_t size, size_t n, void *context)
         t->too_large = true;
         return 0;
     }
-    if (n > 5 && memcmp(line, "HTTP/", 5) == 0) // an interim answer came before
+    if (n > 5 && memcmp(line, "HTTP/", 5) == 0) { // perhaps behind an interim answer
         t->response->retry_after_s = 0;
+        t->head_ended = false;
+    }
+    t->head_ended = t->head_ended || *line == '\r' || *line == '\n';
     if (header_value(line, n, "Retry-After", value, sizeof value))
         t->response->retry_after_s = http_retry_after(value, clock_wall_s());
     header_value(line, n, "Content-Type", t->response->content_type, sizeof t->response->content_type);
@@ -230,7 +233,7 @@ bool http_transfer_begin(struct http_transfer *t, CURL *easy, double attempt_s)
     t->easy = easy;
     t->attempt_s = attempt_s;
     t->n_body_sent = t->n_header_bytes = 0;
-    t->too_large = false;
+    t->too_large = t->head_ended = false;
     *t->detail = '\0';
     http_host(t->request->url, t->host, sizeof t->host);
     set_callbacks(t);
@@ -247,11 +250,19 @@ static bool reached(CURL *easy, CURLINFO phase)
     return curl_easy_getinfo(easy, phase, &us) == CURLE_OK && us > 0;
 }
 
+/* curl tells the time of the connection only with that of the TLS session. */
+static bool is_connected(CURL *easy)
+{
+    long port = 0;
+    return reached(easy, CURLINFO_CONNECT_TIME_T) ||
+           (curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &port) == CURLE_OK && port > 0);
+}
+
 static const char *late_phase(const struct http_transfer *t)
 {
     if (!reached(t->easy, CURLINFO_NAMELOOKUP_TIME_T))
         return "no address for the name";
-    if (!reached(t->easy, CURLINFO_CONNECT_TIME_T))
+    if (!is_connected(t->easy))
         return "no connection";
     if (strncasecmp(t->request->url, "https:", 6) == 0 && !reached(t->easy, CURLINFO_APPCONNECT_TIME_T))
         return "no TLS session";
@@ -321,6 +332,8 @@ static bool is_broken(const struct http_transfer *t, CURLcode code)
 bool http_transfer_end(struct http_transfer *t, CURLcode code)
 {
     long status = 0;
+    if (code == CURLE_OK && !t->head_ended) // curl takes half a head for an answer without a body
+        code = CURLE_PARTIAL_FILE;
     if (code == CURLE_OK && curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status) {
         t->response->status = status;
         return false;

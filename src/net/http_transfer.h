@@ -15,7 +15,7 @@ struct http_transfer {
     char host[160]; /* of the URL with its port, for messages */
     char detail[CURL_ERROR_SIZE];
     size_t n_body_sent, n_header_bytes;
-    bool too_large;
+    bool too_large, head_ended;
     double attempt_s; /* what this attempt may take */
 };
 

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,6 +298,10 @@ static void start_connection(struct fake_http *f, int socket)
 static void *run_acceptor(void *argument)
 {
     struct fake_http *f = argument;
+    sigset_t pipe_signal; // TLS writes to sockets that the client has closed; the connections' threads inherit the mask
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, NULL);
     struct pollfd p[2] = {{.fd = f->stop[0], .events = POLLIN}, {.fd = f->listener, .events = POLLIN}};
     while (poll(p, 2, -1) > 0 && !p[0].revents) {
         int socket = accept(f->listener, NULL, NULL);
