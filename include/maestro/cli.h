@@ -86,7 +86,7 @@ int cli_exit_status(const struct err *e);
 void cli_verbs_help(const char *program, const char *summary, const struct cli_verb *verbs, int n_verbs,
                     struct buf *out);
 void cli_help(const char *program, const struct cli_verb *verb, const struct config *config,
-              struct buf *out);                                /* config may be NULL */
+              struct buf *out); /* config may be NULL; program "": the verb is a program of its own */
 void cli_manual(const struct cli_verb *verb, struct buf *out); /* mdoc(7) list of the verb's and the common options */
 
 #endif

@@ -316,9 +316,10 @@ static void option_help(const struct cli_option *o, struct buf *out)
 
 void cli_help(const char *program, const struct cli_verb *verb, const struct config *config, struct buf *out)
 {
-    buf_printf(out, "%s %s: %s\n\nusage: %s %s [OPTION...]%s%s%s\n\noptions:\n", program, verb->name, verb->summary,
-               program, verb->name, verb->has_no_config ? "" : " [--SECTION.KEY=VALUE...]", *verb->words ? " " : "",
-               verb->words);
+    const char *gap = *program ? " " : "";
+    buf_printf(out, "%s%s%s: %s\n\nusage: %s%s%s [OPTION...]%s%s%s\n\noptions:\n", program, gap, verb->name,
+               verb->summary, program, gap, verb->name, verb->has_no_config ? "" : " [--SECTION.KEY=VALUE...]",
+               *verb->words ? " " : "", verb->words);
     for (int i = 0; i < verb->n_options + n_common(verb); i++)
         option_help(option_at(verb, i), out);
     if (!config || config->n_sections == 0)
