@@ -82,6 +82,20 @@ static double pod_memory_limit(const struct json *pod_spec)
     return sum;
 }
 
+double discover_cpu_request(const struct json *pod_spec)
+{
+    double sum = 0;
+    const struct json *containers = json_find(pod_spec, "containers");
+    for (const struct json *c = json_first(json_is_array(containers) ? containers : NULL); c; c = json_next(c)) {
+        const char *text = text_of(json_find(json_find(c, "resources"), "requests"), "cpu");
+        double cores = 0;
+        if (!text || !quantity_parse(text, &cores) || !(cores > 0))
+            return 0;
+        sum += cores;
+    }
+    return 100 * sum;
+}
+
 /* Pods of an older template exist, or the controller has not looked yet. A mere change of replicas is no rollout: all its
  * pods are of one template. A status that no controller ever wrote says nothing. */
 static bool read_status(const struct json *object, struct discovered *out, struct err *e)
@@ -111,7 +125,9 @@ bool discover_read(const struct json *object, const char *prefix, struct discove
     if (!count_of(spec, "replicas", 1, &out->spec_replicas, e) || !read_status(object, out, e))
         return err_wrap(e, "live: Deployment %s/%s", out->space, out->name);
     out->rollout_paused = json_as_flag(json_find(spec, "paused"), &paused) && paused;
-    out->memory_limit_bytes = pod_memory_limit(json_find(json_find(spec, "template"), "spec"));
+    const struct json *pod_spec = json_find(json_find(spec, "template"), "spec");
+    out->memory_limit_bytes = pod_memory_limit(pod_spec);
+    out->cpu_request_percent = discover_cpu_request(pod_spec);
     read_annotations(metadata, prefix, out);
     read_selector(spec, &out->selector);
     return true;

@@ -17,7 +17,7 @@ struct live_cluster {
     struct cluster cluster; /* first: the seam */
     struct fleet *fleet;
     struct live_kubernetes kubernetes;
-    const atomic_bool *stop;
+    const volatile sig_atomic_t *stop;
     int index;
     bool sampled;
     double offset_s; /* sample clock minus monotonic */
@@ -26,7 +26,7 @@ struct live_cluster {
 
 static bool stopped(const struct live_cluster *c)
 {
-    return c->stop && atomic_load(c->stop);
+    return c->stop && *c->stop;
 }
 
 static bool sample(struct cluster *cluster, bool with_pods, struct sample *out, struct err *e)
@@ -100,11 +100,12 @@ bool live_cluster_open(const struct live_cluster_config *config, struct cluster 
     c->due_s = clock_monotonic_s();
     c->offset_s = clock_wall_s() - c->due_s;
     c->kubernetes = *config->live.kubernetes;
-    if (strlen(config->space) < sizeof c->kubernetes.namespaces) // other scalers are looked for beside it only
-        memcpy(c->kubernetes.namespaces, config->space, strlen(config->space) + 1);
+    const char *space = config->space;
+    if (space && strlen(space) < sizeof c->kubernetes.namespaces) // other scalers are looked for beside it only
+        memcpy(c->kubernetes.namespaces, space, strlen(space) + 1);
     live.kubernetes = &c->kubernetes;
     live.asked = true;
-    if (!live_open(&live, &c->fleet, e) || !live_add(c->fleet, config->space, config->name, &c->index, e)) {
+    if (!live_open(&live, &c->fleet, e) || !live_add(c->fleet, space ? space : live_namespace(c->fleet), config->name, &c->index, e)) {
         close_cluster(&c->cluster);
         return false;
     }

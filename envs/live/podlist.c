@@ -3,6 +3,7 @@
  * sample clock. Decides nothing. */
 #include "podlist.h"
 
+#include "discover.h"
 #include "quantity.h"
 
 #include <math.h>
@@ -87,21 +88,6 @@ static bool is_ours(const struct json *metadata, const char *deployment)
     return false;
 }
 
-/* Percent of one core that a pod asks for; one container without a request and it asks for nothing that can be divided by. */
-static double request_percent(const struct json *spec)
-{
-    double sum = 0;
-    const struct json *containers = json_find(spec, "containers");
-    for (const struct json *c = json_first(json_is_array(containers) ? containers : NULL); c; c = json_next(c)) {
-        const char *text = text_of(json_find(json_find(c, "resources"), "requests"), "cpu");
-        double cores = 0;
-        if (!text || !quantity_parse(text, &cores) || !(cores > 0))
-            return 0;
-        sum += cores;
-    }
-    return 100 * sum;
-}
-
 static enum pod_phase phase_of(const char *text)
 {
     if (text && strcmp(text, "Running") == 0)
@@ -132,7 +118,7 @@ void podlist_take(struct podlist *l, const struct json *object)
         return;
     struct podlist_pod *p = &l->pods[l->n++];
     *p = (struct podlist_pod){.record = {.phase = phase_of(text_of(status, "phase")),
-                                         .cpu_request_percent = request_percent(json_find(object, "spec")),
+                                         .cpu_request_percent = discover_cpu_request(json_find(object, "spec")),
                                          .deleting = text_of(metadata, "deletionTimestamp") != NULL}};
     memcpy(p->name, name, strlen(name) + 1);
     p->record.has_start_time = time_of(l, status, "startTime", &p->record.start_time_s);

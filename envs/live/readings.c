@@ -212,8 +212,8 @@ void readings_fill(const struct readings *r, struct target_slot *slot, int i, do
     struct sample *sample = &slot->view.sample;
     struct reading *signals = sample->signals;
     sample->time_s = time_s;
-    sample->n_pods = 0;
-    sample->pods = NULL;
+    sample->n_pods = slot->shape.cpu_request_percent > 0;
+    sample->pods = sample->n_pods ? &slot->shape : NULL;
     signals[SIGNAL_CPU] = judge(r, r->answers[QUERY_CPU], &row->raw[QUERY_CPU]);
     signals[SIGNAL_MEMORY] = memory_reading(r, slot, row);
     signals[SIGNAL_REPLICAS] = replicas_reading(r, slot, api_age_s);

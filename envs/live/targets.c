@@ -194,5 +194,6 @@ bool targets_store(struct targets *t, int index, const struct discovered *found,
     v->sample.terminating = found->terminating;
     slot->memory_limit_bytes = found->memory_limit_bytes;
     slot->spec_replicas = found->spec_replicas;
+    slot->shape.cpu_request_percent = found->cpu_request_percent;
     return true;
 }

@@ -14,9 +14,10 @@ struct discovered {
     const char *space, *name, *uid, *resource_version;
     struct fleet_annotation annotations[FLEET_ANNOTATIONS];
     int n_annotations;
-    bool has_prefixed;         /* an annotation under the prefix */
-    struct buf selector;       /* owned; "a=b,c=d" as a query wants it, "": cannot be said so */
-    double memory_limit_bytes; /* of one pod; 0: a container has none */
+    bool has_prefixed;          /* an annotation under the prefix */
+    struct buf selector;        /* owned; "a=b,c=d" as a query wants it, "": cannot be said so */
+    double memory_limit_bytes;  /* of one pod; 0: a container has none */
+    double cpu_request_percent; /* the same */
     int spec_replicas;
     int existing, ready, terminating;
     bool rolling_out, rollout_paused;
@@ -31,6 +32,7 @@ struct target_slot {
     double api_time_s; /* monotonic, when the API last showed it */
     double memory_limit_bytes;
     int spec_replicas;
+    struct pod_record shape;        /* the CPU request of a pod and nothing else */
     double sampled_s[SIGNAL_COUNT]; /* sample clock: newest sample of each signal so far; 0: none yet */
     char *text;                     /* owned: annotations and selector */
     const char *selector;           /* in text */

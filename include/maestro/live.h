@@ -4,7 +4,8 @@
  *
  * A refresh that could not read something leaves a validity where the value would be: never a zero. Numbers of targets are
  * stable; the number of one that has been gone for a refresh is free: its view is gone and its name empty, until another
- * target takes it. One struct fleet belongs to one thread. */
+ * target takes it. A view's sample carries one pod record that tells nothing but what a pod of the target's template asks
+ * for, so that the CPU request is known without listing pods. One struct fleet belongs to one thread. */
 #ifndef MAESTRO_LIVE_H
 #define MAESTRO_LIVE_H
 
@@ -12,7 +13,7 @@
 #include <maestro/config.h>
 #include <maestro/err.h>
 #include <maestro/fleet.h>
-#include <stdatomic.h>
+#include <signal.h>
 
 /* Where CPU and memory come from, and where requests and their latency. */
 enum live_resources { LIVE_KUBELET_RESOURCE, LIVE_CADVISOR };
@@ -101,12 +102,13 @@ struct live_status {
 void live_status(const struct fleet *f, struct live_status *out);
 
 /* One target as a cluster in real time. advance sleeps until the sum of all advances since opening has passed (a call that comes
- * too late by more than its own length starts the count anew), and ends early with ERR_INTERRUPTED once *stop is set. sample
+ * too late by more than its own length starts the count anew), and ends early with ERR_INTERRUPTED once *stop is not 0. sample
  * refreshes; it fails only where the target is gone. scale fails with the API's reason. */
 struct live_cluster_config {
     struct live_config live; /* asked is implied */
-    const char *space, *name;
-    const atomic_bool *stop; /* NULL: nobody stops it */
+    const char *space; /* NULL: that of the account or context */
+    const char *name;
+    const volatile sig_atomic_t *stop; /* not 0: advance ends; NULL: never */
 };
 MUST_CHECK bool live_cluster_open(const struct live_cluster_config *config, struct cluster **out, struct err *e);
 /* What the last sample was made from: annotations, conflicts, rollout. NULL before the first. */
