@@ -1,0 +1,619 @@
+/* The live fleet against a Prometheus and a Kubernetes API that answer what they are told to: discovery, conflicts, rollouts,
+ * writes, pods, what is asked and how it is escaped, and each kind of outage. */
+#include "suite.h"
+
+#include "live_world.h"
+
+#include "../../envs/live/discover.h"
+#include "../../envs/live/podlist.h"
+#include "../../envs/live/quantity.h"
+
+#include <maestro/clock.h>
+#include <math.h>
+#include <string.h>
+
+static struct world w;
+static struct buf deployments, cpu;
+
+static void begin(void)
+{
+    world_open(&w);
+    buf_clear(&deployments);
+    buf_clear(&cpu);
+    world_deployment(&deployments, "shop", "web", 4);
+    world_deployment(&deployments, "shop", "web-api", 2);
+    w.deployments = deployments.bytes;
+    for (int i = 0; i < 2; i++) {
+        world_element(&cpu, "shop", i ? "web-api" : "web", "value", i ? "50" : "120.5");
+        world_element(&cpu, "shop", i ? "web-api" : "web", "age", "8");
+    }
+    world_element(&cpu, "shop", "somebody-else", "value", "7");
+    w.prometheus[WORLD_CPU].result = cpu.bytes;
+}
+
+static void end(void)
+{
+    world_close(&w);
+    buf_finish(&deployments);
+    buf_finish(&cpu);
+}
+
+static void refresh_at(double monotonic_s)
+{
+    struct err e = {0};
+    ck_assert_msg(fleet_refresh(w.fleet, monotonic_s, &e), "%s", e.message);
+}
+
+static int find(const char *name)
+{
+    for (int i = 0; i < fleet_count(w.fleet); i++)
+        if (strcmp(fleet_view(w.fleet, i)->name, name) == 0)
+            return i;
+    return -1;
+}
+
+static const struct fleet_view *view_of(const char *name)
+{
+    int i = find(name);
+    ck_assert_int_ge(i, 0);
+    return fleet_view(w.fleet, i);
+}
+
+START_TEST(targets_are_found_with_all_that_the_api_says)
+{
+    begin();
+    world_connect(&w, false);
+    refresh_at(100);
+    ck_assert_int_eq(fleet_count(w.fleet), 2);
+    const struct fleet_view *v = view_of("web");
+    ck_assert_str_eq(v->space, "shop");
+    ck_assert_str_eq(v->uid, "uid-web");
+    ck_assert_str_eq(v->resource_version, "17");
+    ck_assert_int_eq(v->n_annotations, 2); // not "other"
+    ck_assert_str_eq(v->annotations[0].key, "maestro.dev/mode");
+    ck_assert_str_eq(v->annotations[0].value, "shadow");
+    ck_assert_str_eq(v->annotations[1].key, "latencySoftConstraint");
+    ck_assert(!v->gone && !v->rolling_out && !v->rollout_paused);
+    ck_assert_int_eq(v->sample.ready, 4);
+    ck_assert_int_eq(v->sample.starting, 0);
+    ck_assert_double_eq(v->sample.signals[SIGNAL_REPLICAS].value, 4);
+    ck_assert_int_eq(v->sample.signals[SIGNAL_CPU].validity, VALIDITY_VALID);
+    ck_assert_double_eq(v->sample.signals[SIGNAL_CPU].value, 120.5);
+    ck_assert_double_eq(v->sample.signals[SIGNAL_CPU].age_s, 8);
+    ck_assert_int_eq(v->sample.n_pods, 1);
+    ck_assert_double_eq_tol(v->sample.pods[0].cpu_request_percent, 20, 1e-9);
+    ck_assert_double_eq(view_of("web-api")->sample.signals[SIGNAL_CPU].value, 50);
+    ck_assert_double_lt(fabs(v->sample.time_s - clock_wall_s() - (100 - clock_monotonic_s())), 5);
+    ck_assert_int_eq(w.n_queries, 5);
+    end();
+}
+END_TEST
+
+START_TEST(one_list_and_five_queries_however_many_targets)
+{
+    begin();
+    for (int i = 0; i < 200; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "service-%d", i);
+        world_deployment(&deployments, i % 2 ? "shop" : "other", name, 1 + i % 9);
+    }
+    w.deployments = deployments.bytes;
+    w.kubernetes_settings.conflicts_every = 0;
+    world_connect(&w, false);
+    refresh_at(100);
+    ck_assert_int_eq(fleet_count(w.fleet), 202);
+    ck_assert_int_eq(w.n_queries, 5);
+    ck_assert_int_eq(w.n_lists, 1);
+    ck_assert_double_eq(view_of("service-17")->sample.signals[SIGNAL_REPLICAS].value, 9);
+    ck_assert_ptr_nonnull(strstr(w.query_body[WORLD_CPU], "shop%7Cother")); // namespaces by name
+    ck_assert_ptr_null(strstr(w.query_body[WORLD_CPU], "service-17"));      // names no more
+    end();
+}
+END_TEST
+
+START_TEST(only_what_is_annotated_is_a_target_unless_told_otherwise)
+{
+    begin();
+    buf_text(&deployments,
+             ",{\"metadata\":{\"namespace\":\"shop\",\"name\":\"plain\",\"uid\":\"p\",\"resourceVersion\":\"1\","
+             "\"annotations\":{\"latencySoftConstraint\":\"1\"}},\"spec\":{},\"status\":{}}");
+    w.deployments = deployments.bytes;
+    world_connect(&w, false);
+    refresh_at(100);
+    ck_assert_int_eq(find("plain"), -1);
+    fleet_close(w.fleet);
+    w.kubernetes_settings.annotated = false;
+    world_connect(&w, false);
+    refresh_at(100);
+    ck_assert_double_eq(view_of("plain")->sample.signals[SIGNAL_REPLICAS].value, 1); // what the API server defaults to
+    ck_assert_int_eq(view_of("plain")->sample.signals[SIGNAL_MEMORY].validity, VALIDITY_ABSENT);
+    end();
+}
+END_TEST
+
+START_TEST(namespaces_and_selector_go_into_the_list)
+{
+    struct buf last = {0};
+    begin();
+    snprintf(w.kubernetes_settings.namespaces, sizeof w.kubernetes_settings.namespaces, "shop,other");
+    snprintf(w.kubernetes_settings.selector, sizeof w.kubernetes_settings.selector, "team=a,tier in (x,y)");
+    w.kubernetes_settings.conflicts_every = 0;
+    w.prometheus_settings.use_get = false;
+    world_connect(&w, false);
+    w.deployments = "";
+    refresh_at(100); // nothing found, so the list is the last thing asked
+    fake_http_last(w.server, &last);
+    ck_assert_ptr_nonnull(strstr(last.bytes, "/apis/apps/v1/namespaces/other/deployments?"));
+    ck_assert_ptr_nonnull(strstr(last.bytes, "labelSelector=team%3Da%2Ctier%20in%20%28x%2Cy%29"));
+    ck_assert_int_eq(w.n_lists, 2);
+    ck_assert_int_eq(w.n_queries, 0);
+    buf_finish(&last);
+    end();
+}
+END_TEST
+
+START_TEST(a_deployment_that_vanishes_is_gone_for_a_refresh_and_its_number_free_afterwards)
+{
+    struct buf fewer = {0};
+    begin();
+    world_connect(&w, false);
+    refresh_at(100);
+    int web = find("web");
+    world_deployment(&fewer, "shop", "web-api", 2);
+    w.deployments = fewer.bytes;
+    refresh_at(105);
+    ck_assert(fleet_view(w.fleet, web)->gone);
+    ck_assert_str_eq(fleet_view(w.fleet, web)->name, "web");
+    ck_assert_int_eq(fleet_view(w.fleet, web)->sample.signals[SIGNAL_REPLICAS].validity, VALIDITY_NO_DATA);
+    ck_assert(!view_of("web-api")->gone);
+    refresh_at(110);
+    ck_assert(fleet_view(w.fleet, web)->gone);
+    ck_assert_str_eq(fleet_view(w.fleet, web)->name, "");
+    world_deployment(&fewer, "shop", "newcomer", 1);
+    w.deployments = fewer.bytes;
+    refresh_at(115);
+    ck_assert_int_eq(find("newcomer"), web);
+    ck_assert(!view_of("newcomer")->gone);
+    buf_finish(&fewer);
+    end();
+}
+END_TEST
+
+START_TEST(an_api_that_fails_keeps_the_views_and_their_ages_grow)
+{
+    begin();
+    world_connect(&w, false);
+    refresh_at(100);
+    static const int statuses[] = {403, 500, 401, 429};
+    for (int i = 0; i < 4; i++) {
+        struct live_status status;
+        w.deployments_status = statuses[i];
+        refresh_at(110 + 10 * i); // Prometheus still answers
+        ck_assert_double_eq_tol(view_of("web")->api_age_s, 10 + 10 * i, 1e-9);
+        ck_assert_int_eq(view_of("web")->sample.signals[SIGNAL_REPLICAS].validity, VALIDITY_VALID);
+        ck_assert_int_eq(view_of("web")->sample.signals[SIGNAL_CPU].validity, VALIDITY_VALID);
+        live_status(w.fleet, &status);
+        ck_assert_msg(strstr(status.api.message, "not today"), "%s", status.api.message);
+    }
+    refresh_at(161);
+    ck_assert_int_eq(view_of("web")->sample.signals[SIGNAL_REPLICAS].validity, VALIDITY_STALE);
+    w.deployments_status = 0;
+    refresh_at(170);
+    ck_assert_double_eq(view_of("web")->api_age_s, 0);
+    ck_assert_int_eq(view_of("web")->sample.signals[SIGNAL_REPLICAS].validity, VALIDITY_VALID);
+    end();
+}
+END_TEST
+
+START_TEST(a_prometheus_that_fails_leaves_failed_signals_and_says_why)
+{
+    static const struct world_reply broken[] = {
+        {.status = 503, .raw = "Service Unavailable"},
+        {.status = 400,
+         .raw = "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"parse error: unexpected end\"}"},
+        {.status = 200, .raw = "<html>login</html>"},
+        {.status = 200, .raw = "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{"},
+    };
+    begin();
+    world_connect(&w, false);
+    for (int i = 0; i < 4; i++) {
+        struct live_status status;
+        for (int q = 0; q < WORLD_PODS; q++)
+            w.prometheus[q] = broken[i];
+        refresh_at(100 + i);
+        const struct sample *s = &view_of("web")->sample;
+        ck_assert_int_eq(s->signals[SIGNAL_CPU].validity, VALIDITY_FAILED);
+        ck_assert_int_eq(s->signals[SIGNAL_MEMORY].validity, VALIDITY_FAILED);
+        ck_assert_int_eq(s->signals[SIGNAL_P95].validity, VALIDITY_FAILED);
+        ck_assert_int_eq(s->signals[SIGNAL_RPS].validity, VALIDITY_FAILED);
+        ck_assert_int_eq(s->signals[SIGNAL_REPLICAS].validity, VALIDITY_VALID);
+        live_status(w.fleet, &status);
+        ck_assert_int_ne(status.prometheus.code, ERR_NONE);
+        ck_assert_int_eq((int)status.queries_failed, 5 * (i + 1));
+        ck_assert_msg(i != 1 || strstr(status.prometheus.message, "parse error"), "%s", status.prometheus.message);
+    }
+    end();
+}
+END_TEST
+
+START_TEST(nothing_read_is_a_failed_refresh_that_names_both)
+{
+    struct err e = {0};
+    begin();
+    world_connect(&w, false);
+    refresh_at(100);
+    w.deployments_status = 500;
+    for (int q = 0; q < WORLD_PODS; q++)
+        w.prometheus[q] = (struct world_reply){.status = 503, .raw = "down"};
+    ck_assert(!fleet_refresh(w.fleet, 200, &e));
+    ck_assert_msg(strstr(e.message, "not today") && strstr(e.message, "503"), "%s", e.message);
+    ck_assert_int_eq(view_of("web")->sample.signals[SIGNAL_CPU].validity, VALIDITY_FAILED);
+    ck_assert_double_eq_tol(view_of("web")->sample.signals[SIGNAL_CPU].age_s, 108, 1e-6);
+    ck_assert_int_eq(view_of("web")->sample.signals[SIGNAL_REPLICAS].validity, VALIDITY_STALE);
+    end();
+}
+END_TEST
+
+START_TEST(other_scalers_on_a_target_are_conflicts)
+{
+    begin();
+    w.hpas = "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"web-hpa\"},\"spec\":{\"scaleTargetRef\":{\"kind\":"
+             "\"Deployment\",\"name\":\"web\"}}},"
+             "{\"metadata\":{\"namespace\":\"other\",\"name\":\"x\"},\"spec\":{\"scaleTargetRef\":{\"kind\":"
+             "\"Deployment\",\"name\":\"web-api\"}}},"
+             "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"y\"},\"spec\":{\"scaleTargetRef\":{\"kind\":"
+             "\"StatefulSet\",\"name\":\"web-api\"}}}";
+    w.kubernetes_settings.conflicts_every = 2;
+    world_connect(&w, false);
+    refresh_at(100);
+    ck_assert_str_eq(view_of("web")->conflict, "HorizontalPodAutoscaler shop/web-hpa");
+    ck_assert_str_eq(view_of("web-api")->conflict, "");
+    w.hpas = "";
+    w.scaled_objects =
+        "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"so\"},\"spec\":{\"scaleTargetRef\":{\"name\":\"web-api\"}}}";
+    refresh_at(105);
+    ck_assert_str_eq(view_of("web")->conflict, "HorizontalPodAutoscaler shop/web-hpa"); // every second time only
+    refresh_at(110);
+    ck_assert_str_eq(view_of("web")->conflict, "");
+    ck_assert_str_eq(view_of("web-api")->conflict, "ScaledObject shop/so");
+    end();
+}
+END_TEST
+
+START_TEST(rollouts_are_told_from_mere_scaling)
+{
+    static const struct {
+        const char *spec, *status;
+        bool rolling, paused;
+        int starting;
+    } rows[] = {
+        {"\"replicas\":4", "\"observedGeneration\":3,\"replicas\":4,\"updatedReplicas\":4,\"readyReplicas\":4", false,
+         false, 0},
+        {"\"replicas\":6", "\"observedGeneration\":3,\"replicas\":6,\"updatedReplicas\":6,\"readyReplicas\":4", false,
+         false, 2},
+        {"\"replicas\":4", "\"observedGeneration\":2,\"replicas\":4,\"updatedReplicas\":4,\"readyReplicas\":4", true,
+         false, 0},
+        {"\"replicas\":4", "\"observedGeneration\":3,\"replicas\":5,\"updatedReplicas\":1,\"readyReplicas\":4", true,
+         false, 1},
+        {"\"replicas\":4,\"paused\":true",
+         "\"observedGeneration\":3,\"replicas\":4,\"updatedReplicas\":2,\"readyReplicas\":4", true, true, 0},
+        {"\"replicas\":2", "\"observedGeneration\":3,\"replicas\":4,\"updatedReplicas\":4,\"readyReplicas\":4", false,
+         false, 0},
+        {"\"replicas\":4", "", false, false, 0}, // no controller has ever looked
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[1024];
+        struct json_document d;
+        struct discovered found;
+        struct err e = {0};
+        snprintf(text, sizeof text,
+                 "{\"metadata\":{\"namespace\":\"a\",\"name\":\"b\",\"uid\":\"c\",\"resourceVersion\":\"1\","
+                 "\"generation\":3},"
+                 "\"spec\":{%s},\"status\":{%s}}",
+                 rows[i].spec, rows[i].status);
+        ck_assert_msg(json_parse(&d, "row", text, strlen(text), &e), "%s", e.message);
+        ck_assert_msg(discover_read(d.root, "maestro.dev/", &found, &e), "%s", e.message);
+        ck_assert_int_eq(found.rolling_out, rows[i].rolling);
+        ck_assert_int_eq(found.rollout_paused, rows[i].paused);
+        ck_assert_int_eq(found.existing > found.ready ? found.existing - found.ready : 0, rows[i].starting);
+        buf_finish(&found.selector);
+        json_finish(&d);
+    }
+}
+END_TEST
+
+START_TEST(nonsense_in_a_deployment_is_skipped_and_said)
+{
+    struct live_status status;
+    begin();
+    buf_text(&deployments,
+             ",{\"metadata\":{\"namespace\":\"shop\",\"name\":\"bad\",\"uid\":\"p\",\"resourceVersion\":\"1\"},"
+             "\"spec\":{\"replicas\":-3},\"status\":{}}");
+    w.deployments = deployments.bytes;
+    world_connect(&w, false);
+    refresh_at(100);
+    ck_assert_int_eq(fleet_count(w.fleet), 2);
+    live_status(w.fleet, &status);
+    ck_assert_msg(strstr(status.api.message, "shop/bad") && strstr(status.api.message, "replicas"), "%s",
+                  status.api.message);
+    end();
+}
+END_TEST
+
+START_TEST(a_write_carries_the_views_version_and_each_refusal_has_its_meaning)
+{
+    static const struct {
+        int status;
+        enum fleet_outcome outcome;
+    } rows[] = {{200, FLEET_DONE},    {409, FLEET_CONFLICT},  {404, FLEET_GONE},   {403, FLEET_FORBIDDEN},
+                {422, FLEET_REFUSED}, {429, FLEET_THROTTLED}, {500, FLEET_FAILED}, {401, FLEET_FAILED}};
+    begin();
+    world_connect(&w, false);
+    refresh_at(100);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err e = {0};
+        w.scale_status = rows[i].status;
+        ck_assert_int_eq(fleet_write(w.fleet, find("web"), 5, i % 2 == 1, &e), rows[i].outcome);
+        ck_assert_int_eq(e.code != ERR_NONE, rows[i].outcome != FLEET_DONE);
+        ck_assert_ptr_nonnull(strstr(w.scale_target, "/apis/apps/v1/namespaces/shop/deployments/web/scale"));
+        ck_assert_ptr_nonnull(strstr(w.scale_body, "\"replicas\":5"));
+        ck_assert_ptr_nonnull(strstr(w.scale_body, "\"resourceVersion\":\"17\""));
+        ck_assert_int_eq(strstr(w.scale_target, "dryRun=All") != NULL, i % 2 == 1);
+    }
+    ck_assert(isinf(fleet_deadline_s(w.fleet))); // no election
+    end();
+}
+END_TEST
+
+START_TEST(names_are_escaped_before_they_are_asked_for)
+{
+    struct err e = {0};
+    int index;
+    static const char *const hostile[] = {
+        "web\"} or vector(0)", "web|.*", "Web", "../x", "web\n", "-web", "", "web{a}"};
+    begin();
+    world_connect(&w, true);
+    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
+        ck_assert_msg(!live_add(w.fleet, "shop", hostile[i], &index, &e), "%s", hostile[i]);
+        ck_assert_int_eq(e.code, ERR_USAGE);
+        ck_assert(!live_add(w.fleet, hostile[i], "web", &index, &e));
+    }
+    // A dot is allowed in a Deployment's name, and means any character in a regular expression.
+    struct buf one = {0};
+    world_deployment(&one, "shop", "web.v2", 3);
+    w.deployments = one.bytes;
+    ck_assert(live_add(w.fleet, "shop", "web.v2", &index, &e));
+    refresh_at(100);
+    ck_assert_ptr_nonnull(strstr(live_query(w.fleet, SIGNAL_CPU), "pod=~\"(web\\\\.v2)-["));
+    ck_assert_ptr_nonnull(strstr(live_query(w.fleet, SIGNAL_P95), "namespace=~\"shop\""));
+    buf_finish(&one);
+    end();
+}
+END_TEST
+
+START_TEST(asked_targets_are_read_one_by_one_and_dropped)
+{
+    struct err e = {0};
+    int web, again;
+    struct buf one = {0};
+    begin();
+    world_deployment(&one, "shop", "web", 4);
+    w.deployments = one.bytes;
+    world_connect(&w, true);
+    ck_assert_str_eq(live_namespace(w.fleet), "shop");
+    refresh_at(90);
+    ck_assert_int_eq(fleet_count(w.fleet), 0);
+    ck_assert_int_eq(w.n_queries, 0);
+    ck_assert(live_add(w.fleet, "shop", "web", &web, &e));
+    ck_assert(live_add(w.fleet, "shop", "web", &again, &e));
+    ck_assert_int_eq(web, again);
+    refresh_at(100);
+    ck_assert_double_eq(view_of("web")->sample.signals[SIGNAL_REPLICAS].value, 4);
+    w.deployments = NULL; // 404
+    refresh_at(105);
+    ck_assert(view_of("web")->gone);
+    w.deployments = one.bytes;
+    refresh_at(110);
+    ck_assert(!view_of("web")->gone); // it came back under its name
+    live_drop(w.fleet, web);
+    ck_assert_int_eq(find("web"), -1);
+    buf_finish(&one);
+    end();
+}
+END_TEST
+
+#define OWNED "\"ownerReferences\":[{\"kind\":\"ReplicaSet\",\"name\":\"web-7d9f8b6c5d\"}]"
+#define POD_SPEC "\"spec\":{\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"250m\"}}}]}"
+#define POD_READY                                                                                                      \
+    "\"status\":{\"phase\":\"Running\",\"startTime\":\"2026-03-01T12:00:00Z\",\"conditions\":[{\"type\":\"Ready\","    \
+    "\"status\":\"True\",\"lastTransitionTime\":\"2026-03-01T12:00:09Z\"}]}"
+
+START_TEST(pods_come_with_metrics_servers_view_and_only_by_their_owner)
+{
+    struct sample s;
+    struct err e = {0};
+    begin();
+    w.pods = "{\"metadata\":{\"name\":\"web-7d9f8b6c5d-x2x4z\"," OWNED "}," POD_SPEC "," POD_READY "},"
+             "{\"metadata\":{\"name\":\"web-7d9f8b6c5d-bbbbb\"," OWNED
+             ",\"deletionTimestamp\":\"2026-03-01T12:00:00Z\"}," POD_SPEC ",\"status\":{\"phase\":\"Pending\"}},"
+             "{\"metadata\":{\"name\":\"web-api-7d9f8b6c5d-ccccc\",\"ownerReferences\":[{\"kind\":\"ReplicaSet\","
+             "\"name\":\"web-api-7d9f8b6c5d\"}]}," POD_SPEC "," POD_READY "},"
+             "{\"metadata\":{\"name\":\"bare\"}," POD_SPEC "," POD_READY "}";
+    w.pod_metrics =
+        "{\"metadata\":{\"name\":\"web-7d9f8b6c5d-x2x4z\"},\"timestamp\":\"2026-03-01T12:01:00Z\",\"window\":\"15.5s\","
+        "\"containers\":[{\"usage\":{\"cpu\":\"123456789n\"}},{\"usage\":{\"cpu\":\"10m\"}}]},"
+        "{\"metadata\":{\"name\":\"bare\"},\"timestamp\":\"2026-03-01T12:01:00Z\",\"window\":\"15s\",\"containers\":[{"
+        "\"usage\":{\"cpu\":\"5\"}}]}";
+    world_connect(&w, false);
+    refresh_at(clock_monotonic_s());
+    ck_assert_msg(fleet_read_pods(w.fleet, find("web"), &s, &e), "%s", e.message);
+    ck_assert_int_eq(s.n_pods, 2);
+    ck_assert(s.pods[0].ready && s.pods[0].has_cpu && s.pods[0].has_start_time && !s.pods[0].deleting);
+    ck_assert_double_eq_tol(s.pods[0].cpu_percent, 13.3456789, 1e-9);
+    ck_assert_double_eq_tol(s.pods[0].cpu_window_s, 15.5, 1e-9);
+    ck_assert_double_eq_tol(s.pods[0].cpu_request_percent, 25, 1e-9);
+    ck_assert_double_eq_tol(s.pods[0].cpu_sample_time_s - s.pods[0].start_time_s, 60, 1e-3);
+    ck_assert_double_eq_tol(s.pods[0].ready_changed_s - s.pods[0].start_time_s, 9, 1e-3);
+    ck_assert_double_lt(fabs(s.pods[0].start_time_s - 1772366400), 1); // the wall clock's, as the sample's is here
+    ck_assert(s.pods[1].deleting && !s.pods[1].has_cpu && s.pods[1].phase == POD_PENDING);
+    w.pod_metrics = NULL; // metrics-server is not there
+    ck_assert(!fleet_read_pods(w.fleet, find("web"), &s, &e));
+    ck_assert_msg(strstr(e.message, "shop/web"), "%s", e.message);
+    end();
+}
+END_TEST
+
+START_TEST(pods_cpu_may_come_from_prometheus)
+{
+    struct sample s;
+    struct err e = {0};
+    begin();
+    w.pods = "{\"metadata\":{\"name\":\"web-7d9f8b6c5d-x2x4z\"," OWNED "}," POD_SPEC "," POD_READY "}";
+    w.prometheus[WORLD_PODS].result = "{\"metric\":{\"namespace\":\"shop\",\"pod\":\"web-7d9f8b6c5d-x2x4z\","
+                                      "\"maestro\":\"value\"},\"value\":[1,\"33.5\"]},"
+                                      "{\"metric\":{\"namespace\":\"shop\",\"pod\":\"web-7d9f8b6c5d-x2x4z\","
+                                      "\"maestro\":\"age\"},\"value\":[1,\"12\"]}";
+    w.kubernetes_settings.pod_metrics = LIVE_PROMETHEUS;
+    world_connect(&w, false);
+    refresh_at(clock_monotonic_s());
+    ck_assert_msg(fleet_read_pods(w.fleet, find("web"), &s, &e), "%s", e.message);
+    ck_assert_int_eq(s.n_pods, 1);
+    ck_assert_double_eq(s.pods[0].cpu_percent, 33.5);
+    ck_assert_double_lt(fabs(clock_wall_s() - 12 - s.pods[0].cpu_sample_time_s), 2);
+    end();
+}
+END_TEST
+
+START_TEST(custom_queries_take_placeholders)
+{
+    begin();
+    snprintf(w.prometheus_settings.p95_query, sizeof w.prometheus_settings.p95_query, "%s",
+             "x{namespace=~\"{namespaces}\",d=~\"{names}\"}[{window}] {quantile} {other} histogram_quantile {suffix}");
+    world_connect(&w, false);
+    refresh_at(100);
+    const char *text = live_query(w.fleet, SIGNAL_P95);
+    ck_assert_msg(
+        strncmp(text, "x{namespace=~\"shop\",d=~\"web|web-api\"}[60s] 0.95 {other} histogram_quantile -[", 76) == 0,
+        "%s", text);
+    end();
+}
+END_TEST
+
+START_TEST(settings_that_cannot_work_are_refused_by_name)
+{
+    struct err e = {0};
+    begin();
+    struct live_config config = world_config(&w);
+    w.prometheus_settings.window_s = 20;
+    ck_assert(!live_open(&config, &w.fleet, &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "prometheus.window_s"));
+    w.prometheus_settings.window_s = 60;
+    snprintf(w.kubernetes_settings.namespaces, sizeof w.kubernetes_settings.namespaces, "shop,Not A Name");
+    ck_assert(!live_open(&config, &w.fleet, &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "kubernetes.namespaces"));
+    w.kubernetes_settings.namespaces[0] = '\0';
+    snprintf(w.prometheus_settings.token_file, sizeof w.prometheus_settings.token_file, "%s/none", w.folder);
+    ck_assert(!live_open(&config, &w.fleet, &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "prometheus.token_file"));
+    w.fleet = NULL;
+    end();
+}
+END_TEST
+
+START_TEST(the_token_of_prometheus_is_read_anew)
+{
+    struct buf last = {0};
+    struct err e = {0};
+    begin();
+    char *path = w.prometheus_settings.token_file;
+    snprintf(path, CONFIG_TEXT, "%s/token", w.folder);
+    ck_assert(file_write_atomic(path, "first\n", 6, &e));
+    w.kubernetes_settings.conflicts_every = 0;
+    world_connect(&w, false);
+    double t = clock_monotonic_s();
+    refresh_at(t);
+    fake_http_last(w.server, &last);
+    ck_assert_msg(strstr(last.bytes, "Authorization: Bearer first\r\n"), "%s", last.bytes);
+    ck_assert(file_write_atomic(path, "Basic c2Vjb25k", 14, &e));
+    refresh_at(t + 61);
+    buf_clear(&last);
+    fake_http_last(w.server, &last);
+    ck_assert_msg(strstr(last.bytes, "Authorization: Basic c2Vjb25k\r\n"), "%s", last.bytes);
+    buf_finish(&last);
+    end();
+}
+END_TEST
+
+START_TEST(quantities_and_times_of_kubernetes)
+{
+    static const struct {
+        const char *text;
+        double value;
+    } good[] = {{"500m", 0.5},         {"2", 2},      {"128Mi", 134217728},
+                {"1.5Gi", 1610612736}, {"1e3", 1000}, {"12345678n", 0.012345678},
+                {"100k", 1e5},         {"1E", 1e18},  {"0", 0},
+                {"5E2", 500}};
+    static const char *const bad[] = {"", "x", "1x", "1 Mi", "--1", "1mi", "1Mib", "1e999999", "NaN", "1..2"};
+    double value;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        ck_assert_msg(quantity_parse(good[i].text, &value), "%s", good[i].text);
+        ck_assert_msg(fabs(value - good[i].value) <= 1e-12 * fabs(good[i].value), "%s is %g", good[i].text, value);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_msg(!quantity_parse(bad[i], &value), "%s", bad[i]);
+    ck_assert(podlist_time("1970-01-02T00:00:01.5Z", &value));
+    ck_assert_double_eq(value, 86401.5);
+    ck_assert(!podlist_time("1970-01-02 00:00:01Z", &value));
+    ck_assert(!podlist_time("1970-01-02T00:00:01+01:00", &value));
+}
+END_TEST
+
+static volatile sig_atomic_t stop;
+
+START_TEST(one_target_as_a_cluster_keeps_its_schedule)
+{
+    struct cluster *c = NULL;
+    struct sample s;
+    struct err e = {0};
+    struct buf one = {0};
+    begin();
+    world_deployment(&one, "shop", "web", 4);
+    w.deployments = one.bytes;
+    w.prometheus_delay_s = 0.05;
+    struct live_cluster_config config = {.live = world_config(&w), .space = "shop", .name = "web", .stop = &stop};
+    stop = 0;
+    double start = clock_monotonic_s();
+    ck_assert_msg(live_cluster_open(&config, &c, &e), "%s", e.message);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_msg(cluster_sample(c, false, &s, &e), "%s", e.message);
+        ck_assert_double_eq(s.signals[SIGNAL_REPLICAS].value, 4);
+        ck_assert(cluster_advance(c, 0.3, &e));
+    }
+    double took = clock_monotonic_s() - start;
+    ck_assert_msg(took >= 1.5 && took < 1.95, "five steps of 0.3 s took %g s", took); // 0.25 s of asking is not added
+    ck_assert(cluster_scale(c, 5, &e));
+    ck_assert_ptr_nonnull(strstr(w.scale_body, "\"replicas\":5"));
+    ck_assert_str_eq(live_cluster_view(c)->name, "web");
+    stop = 1;
+    ck_assert(!cluster_advance(c, 100, &e));
+    ck_assert_int_eq(e.code, ERR_INTERRUPTED);
+    w.deployments = NULL;
+    ck_assert(!cluster_sample(c, false, &s, &e));
+    ck_assert_msg(strstr(e.message, "shop/web does not exist"), "%s", e.message);
+    cluster_close(c);
+    buf_finish(&one);
+    end();
+}
+END_TEST
+
+SUITE("live", targets_are_found_with_all_that_the_api_says, one_list_and_five_queries_however_many_targets,
+      only_what_is_annotated_is_a_target_unless_told_otherwise, namespaces_and_selector_go_into_the_list,
+      a_deployment_that_vanishes_is_gone_for_a_refresh_and_its_number_free_afterwards,
+      an_api_that_fails_keeps_the_views_and_their_ages_grow, a_prometheus_that_fails_leaves_failed_signals_and_says_why,
+      nothing_read_is_a_failed_refresh_that_names_both, other_scalers_on_a_target_are_conflicts,
+      rollouts_are_told_from_mere_scaling, nonsense_in_a_deployment_is_skipped_and_said,
+      a_write_carries_the_views_version_and_each_refusal_has_its_meaning, names_are_escaped_before_they_are_asked_for,
+      asked_targets_are_read_one_by_one_and_dropped, pods_come_with_metrics_servers_view_and_only_by_their_owner,
+      pods_cpu_may_come_from_prometheus, custom_queries_take_placeholders,
+      settings_that_cannot_work_are_refused_by_name, the_token_of_prometheus_is_read_anew,
+      quantities_and_times_of_kubernetes, one_target_as_a_cluster_keeps_its_schedule)
