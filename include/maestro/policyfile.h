@@ -5,6 +5,7 @@
 #ifndef MAESTRO_POLICYFILE_H
 #define MAESTRO_POLICYFILE_H
 
+#include <maestro/buf.h>
 #include <maestro/control.h>
 #include <maestro/err.h>
 #include <maestro/mlp.h>
@@ -42,5 +43,10 @@ MUST_CHECK bool policyfile_load(const char *path, struct policy_file *out, struc
 /* The same from bytes in memory; name for messages. */
 MUST_CHECK bool policyfile_parse(const char *name, const void *bytes, size_t n, struct policy_file *out, struct err *e);
 void policyfile_finish(struct policy_file *file); /* accepts NULL and zeroed */
+
+/* How the policy was asked and guarded when it was trained, as one JSON object and back. Reading fills control (features
+ * aside: of those only period and window), scrape_s, window_s and quantile. */
+MUST_CHECK bool policyfile_control_text(const struct policy_file *file, struct buf *out, struct err *e);
+MUST_CHECK bool policyfile_control_parse(const char *text, struct policy_file *out, struct err *e);
 
 #endif

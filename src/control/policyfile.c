@@ -1,11 +1,10 @@
 /* policyfile: struct policy_file to one safetensors block and back. Weights and normaliser are tensors, everything else is
  * metadata: short texts and two JSON objects ("network", "control"). Loading trusts nothing and names file and field; what
  * the network computes is infer's business. */
-#include "policyfile_control.h"
-
 #include <maestro/file.h>
 #include <maestro/json.h>
 #include <maestro/json_write.h>
+#include <maestro/policyfile.h>
 #include <maestro/safetensors.h>
 
 #include <inttypes.h>

@@ -1,9 +1,8 @@
 /* policyfile_control: actions, target, guard, period and measurement settings as one JSON object and back. One table of
  * fields serves both directions; every number is checked against its range on the way in. */
-#include "policyfile_control.h"
-
 #include <maestro/json.h>
 #include <maestro/json_write.h>
+#include <maestro/policyfile.h>
 
 #include <stddef.h>
 #include <string.h>
