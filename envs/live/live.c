@@ -9,6 +9,7 @@
 #include "readings.h"
 
 #include <maestro/clock.h>
+#include <maestro/event.h>
 #include <maestro/file.h>
 #include <maestro/lease.h>
 
@@ -24,6 +25,7 @@
 
 static const double TOKEN_S = 60; /* between two looks at it */
 static const double STALE_FLOOR_S = 60;
+static const double EVENTS_S = 0.5; /* longest that a refresh spends on sending Events */
 static const char REPLICAS_SOURCE[] = "Kubernetes API: spec.replicas of apps/v1 Deployment";
 
 struct live {
@@ -32,7 +34,8 @@ struct live {
     struct live_kubernetes kubernetes;
     bool asked;
     const char *user_agent;
-    struct lease *lease; /* borrowed; NULL: no election */
+    struct event_sender *events; /* NULL: none are sent */
+    struct lease *lease;         /* borrowed; NULL: no election */
     struct kube *kube;
     struct prom *prom;
     struct buf authorization; /* header, as prom was opened with */
@@ -247,6 +250,15 @@ static void fill_all(struct live *l, double monotonic_s)
     }
 }
 
+static void send_events(struct live *l)
+{
+    if (!l->events)
+        return;
+    event_send(l->events, clock_monotonic_s(), EVENTS_S);
+    l->status.events_sent = event_sent(l->events);
+    l->status.events_dropped = event_dropped(l->events);
+}
+
 static bool refresh(struct fleet *f, double monotonic_s, struct err *e)
 {
     struct live *l = live_of(f);
@@ -260,6 +272,7 @@ static bool refresh(struct fleet *f, double monotonic_s, struct err *e)
         return false;
     bool asked = l->targets.n_used > 0 && ask_prometheus(l, monotonic_s);
     fill_all(l, monotonic_s);
+    send_events(l);
     if (seen || asked)
         return true;
     return err_set(e, ERR_IO, "%s%s%.200s", l->status.api.message, l->status.prometheus.message[0] ? "; " : "",
@@ -355,13 +368,19 @@ static enum fleet_outcome write_replicas(struct fleet *f, int i, int replicas, b
     return outcome;
 }
 
+/* Sent with the next refresh: an Event must not hold up a write. */
 static void event(struct fleet *f, int i, bool warning, const char *reason, const char *message)
 {
-    (void)f;
-    (void)i;
-    (void)warning;
-    (void)reason;
-    (void)message;
+    struct live *l = live_of(f);
+    const struct fleet_view *v = view(f, i);
+    struct event told = {.space = v->space,
+                         .name = v->name,
+                         .uid = or_null(v->uid),
+                         .warning = warning,
+                         .reason = reason,
+                         .message = message};
+    if (l->events)
+        event_tell(l->events, &told, clock_monotonic_s());
 }
 
 static double deadline_s(const struct fleet *f)
@@ -375,6 +394,9 @@ static void close_live(struct fleet *f)
     struct live *l = live_of(f);
     if (!l)
         return;
+    if (l->events)
+        event_send(l->events, clock_monotonic_s(), 2 * EVENTS_S);
+    event_close(l->events);
     prom_close(l->prom);
     kube_close(l->kube);
     targets_finish(&l->targets);
@@ -425,14 +447,16 @@ static bool check(const struct live *l, struct err *e)
     return check_namespaces(l->kubernetes.namespaces, e);
 }
 
-static bool open_kubernetes(struct live *l, struct err *e)
+/* Events are written by who discovers and scales, not by who only answers. */
+static bool open_kubernetes(struct live *l, const char *instance, struct err *e)
 {
     struct kube_config config = {.kubeconfig = or_null(l->kubernetes.kubeconfig),
                                  .context = or_null(l->kubernetes.context),
                                  .account = or_null(l->kubernetes.account),
                                  .user_agent = l->user_agent,
                                  .timeout_s = l->kubernetes.timeout_s};
-    return kube_open(&config, &l->kube, e);
+    struct event_config events = {l->user_agent ? l->user_agent : "maestro", instance};
+    return kube_open(&config, &l->kube, e) && (l->asked || event_open(&events, l->kube, &l->events, e));
 }
 
 bool live_open(const struct live_config *config, struct fleet **out, struct err *e)
@@ -450,7 +474,7 @@ bool live_open(const struct live_config *config, struct fleet **out, struct err 
     l->token_read_s = clock_monotonic_s();
     l->targets.changed = true;
     if (!check(l, e) || !podlist_open(&l->pods, e) || !read_token(l, &l->authorization, e) || !open_prometheus(l, e) ||
-        !open_kubernetes(l, e)) {
+        !open_kubernetes(l, config->instance, e)) {
         close_live(&l->fleet);
         return false;
     }

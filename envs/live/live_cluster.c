@@ -105,7 +105,8 @@ bool live_cluster_open(const struct live_cluster_config *config, struct cluster 
         memcpy(c->kubernetes.namespaces, space, strlen(space) + 1);
     live.kubernetes = &c->kubernetes;
     live.asked = true;
-    if (!live_open(&live, &c->fleet, e) || !live_add(c->fleet, space ? space : live_namespace(c->fleet), config->name, &c->index, e)) {
+    if (!live_open(&live, &c->fleet, e) ||
+        !live_add(c->fleet, space ? space : live_namespace(c->fleet), config->name, &c->index, e)) {
         close_cluster(&c->cluster);
         return false;
     }

@@ -212,6 +212,7 @@ void readings_fill(const struct readings *r, struct target_slot *slot, int i, do
     struct sample *sample = &slot->view.sample;
     struct reading *signals = sample->signals;
     sample->time_s = time_s;
+    sample->rolling_out = slot->view.rolling_out;
     sample->n_pods = slot->shape.cpu_request_percent > 0;
     sample->pods = sample->n_pods ? &slot->shape : NULL;
     signals[SIGNAL_CPU] = judge(r, r->answers[QUERY_CPU], &row->raw[QUERY_CPU]);

@@ -77,7 +77,8 @@ struct live_config {
     const struct live_kubernetes *kubernetes;
     struct lease *lease;    /* NULL: no election, writes are always allowed */
     bool asked;             /* nothing is discovered: the targets are those of live_add */
-    const char *user_agent; /* static */
+    const char *user_agent; /* static; also the component of Events */
+    const char *instance;   /* static; of Events, the pod's name; NULL: none */
 };
 
 /* Nothing is asked yet: a server that is down is no error here. ERR_USAGE names the key that does not fit. */
@@ -95,8 +96,9 @@ const char *live_query(const struct fleet *f, enum signal_id signal);
 
 struct live_status {
     long long refreshes, queries, queries_failed, calls, calls_failed;
-    double api_time_s, prometheus_time_s;  /* monotonic, of the last good answer; 0: none yet */
-    int n_targets;                         /* not counting those that are gone */
+    double api_time_s, prometheus_time_s; /* monotonic, of the last good answer; 0: none yet */
+    int n_targets;                        /* not counting those that are gone */
+    unsigned long long events_sent, events_dropped;
     struct err api, prometheus, conflicts; /* what the last refresh could not do; ERR_NONE: nothing */
 };
 void live_status(const struct fleet *f, struct live_status *out);
@@ -106,7 +108,7 @@ void live_status(const struct fleet *f, struct live_status *out);
  * refreshes; it fails only where the target is gone. scale fails with the API's reason. */
 struct live_cluster_config {
     struct live_config live; /* asked is implied */
-    const char *space; /* NULL: that of the account or context */
+    const char *space;       /* NULL: that of the account or context */
     const char *name;
     const volatile sig_atomic_t *stop; /* not 0: advance ends; NULL: never */
 };

@@ -568,6 +568,23 @@ START_TEST(quantities_and_times_of_kubernetes)
 }
 END_TEST
 
+START_TEST(events_go_out_with_the_next_refresh)
+{
+    struct live_status status;
+    begin();
+    world_connect(&w, false);
+    refresh_at(clock_monotonic_s());
+    fleet_event(w.fleet, find("web"), true, "ScalingConflict", "somebody else scales this too");
+    ck_assert_str_eq(w.events, "");
+    refresh_at(clock_monotonic_s());
+    ck_assert_ptr_nonnull(strstr(w.events, "\"reason\":\"ScalingConflict\""));
+    ck_assert_ptr_nonnull(strstr(w.events, "\"uid\":\"uid-web\""));
+    live_status(w.fleet, &status);
+    ck_assert_int_eq((int)status.events_sent, 1);
+    end();
+}
+END_TEST
+
 static volatile sig_atomic_t stop;
 
 START_TEST(one_target_as_a_cluster_keeps_its_schedule)

@@ -4,6 +4,7 @@
 #include "../../envs/live/readings.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct targets targets;
