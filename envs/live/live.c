@@ -468,6 +468,8 @@ bool live_open(const struct live_config *config, struct fleet **out, struct err 
     l->prometheus = *config->prometheus;
     l->kubernetes = *config->kubernetes;
     l->asked = config->asked;
+    if (l->asked)
+        l->kubernetes.namespaces[0] = '\0';
     l->user_agent = config->user_agent;
     l->lease = config->lease;
     l->clock_offset_s = clock_wall_s() - clock_monotonic_s();
@@ -482,6 +484,21 @@ bool live_open(const struct live_config *config, struct fleet **out, struct err 
     return true;
 }
 
+/* One more of the namespaces in which other scalers are looked for. */
+static void add_namespace(struct live *l, const char *space)
+{
+    char *list = l->kubernetes.namespaces;
+    size_t used = strlen(list), n = strlen(space);
+    for (const char *at = list; *at; at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        if (length == n && strncmp(at, space, n) == 0)
+            return;
+        at += length;
+    }
+    if (used + n + 2 <= sizeof l->kubernetes.namespaces)
+        snprintf(list + used, sizeof l->kubernetes.namespaces - used, "%s%s", used ? "," : "", space);
+}
+
 bool live_add(struct fleet *f, const char *space, const char *name, int *index, struct err *e)
 {
     struct live *l = live_of(f);
@@ -489,6 +506,7 @@ bool live_add(struct fleet *f, const char *space, const char *name, int *index, 
         return err_set(e, ERR_USAGE, "'%.100s' is no name of a namespace", space);
     if (!is_name(name, strlen(name), 253))
         return err_set(e, ERR_USAGE, "'%.300s' is no name of a Deployment", name);
+    add_namespace(l, space);
     return targets_take(&l->targets, space, name, index, e);
 }
 

@@ -5,10 +5,8 @@
 
 #include <maestro/clock.h>
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 static const double SLICE_S = 0.2; /* longest sleep before the flag is looked at: a signal may wake another thread */
@@ -16,7 +14,6 @@ static const double SLICE_S = 0.2; /* longest sleep before the flag is looked at
 struct live_cluster {
     struct cluster cluster; /* first: the seam */
     struct fleet *fleet;
-    struct live_kubernetes kubernetes;
     const volatile sig_atomic_t *stop;
     int index;
     bool sampled;
@@ -99,14 +96,9 @@ bool live_cluster_open(const struct live_cluster_config *config, struct cluster 
     c->stop = config->stop;
     c->due_s = clock_monotonic_s();
     c->offset_s = clock_wall_s() - c->due_s;
-    c->kubernetes = *config->live.kubernetes;
-    const char *space = config->space;
-    if (space && strlen(space) < sizeof c->kubernetes.namespaces) // other scalers are looked for beside it only
-        memcpy(c->kubernetes.namespaces, space, strlen(space) + 1);
-    live.kubernetes = &c->kubernetes;
     live.asked = true;
     if (!live_open(&live, &c->fleet, e) ||
-        !live_add(c->fleet, space ? space : live_namespace(c->fleet), config->name, &c->index, e)) {
+        !live_add(c->fleet, config->space ? config->space : live_namespace(c->fleet), config->name, &c->index, e)) {
         close_cluster(&c->cluster);
         return false;
     }

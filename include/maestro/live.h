@@ -84,7 +84,8 @@ struct live_config {
 /* Nothing is asked yet: a server that is down is no error here. ERR_USAGE names the key that does not fit. */
 MUST_CHECK bool live_open(const struct live_config *config, struct fleet **out, struct err *e);
 
-/* With asked: one more target, looked at from the next refresh on; its number. One that is there already is no error. */
+/* With asked: one more target, looked at from the next refresh on; its number. One that is there already is no error. Other
+ * scalers are looked for in the namespaces of all that were ever added. */
 MUST_CHECK bool live_add(struct fleet *f, const char *space, const char *name, int *index, struct err *e);
 void live_drop(struct fleet *f, int index);
 

@@ -597,7 +597,9 @@ START_TEST(one_target_as_a_cluster_keeps_its_schedule)
     world_deployment(&one, "shop", "web", 4);
     w.deployments = one.bytes;
     w.prometheus_delay_s = 0.05;
-    struct live_cluster_config config = {.live = world_config(&w), .space = "shop", .name = "web", .stop = &stop};
+    w.scaled_objects =
+        "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"so\"},\"spec\":{\"scaleTargetRef\":{\"name\":\"web\"}}}";
+    struct live_cluster_config config = {.live = world_config(&w), .name = "web", .stop = &stop}; // our own namespace
     stop = 0;
     double start = clock_monotonic_s();
     ck_assert_msg(live_cluster_open(&config, &c, &e), "%s", e.message);
@@ -611,6 +613,7 @@ START_TEST(one_target_as_a_cluster_keeps_its_schedule)
     ck_assert(cluster_scale(c, 5, &e));
     ck_assert_ptr_nonnull(strstr(w.scale_body, "\"replicas\":5"));
     ck_assert_str_eq(live_cluster_view(c)->name, "web");
+    ck_assert_str_eq(live_cluster_view(c)->conflict, "ScaledObject shop/so");
     stop = 1;
     ck_assert(!cluster_advance(c, 100, &e));
     ck_assert_int_eq(e.code, ERR_INTERRUPTED);
@@ -633,4 +636,5 @@ SUITE("live", targets_are_found_with_all_that_the_api_says, one_list_and_five_qu
       asked_targets_are_read_one_by_one_and_dropped, pods_come_with_metrics_servers_view_and_only_by_their_owner,
       pods_cpu_may_come_from_prometheus, custom_queries_take_placeholders,
       settings_that_cannot_work_are_refused_by_name, the_token_of_prometheus_is_read_anew,
-      quantities_and_times_of_kubernetes, one_target_as_a_cluster_keeps_its_schedule)
+      quantities_and_times_of_kubernetes, events_go_out_with_the_next_refresh,
+      one_target_as_a_cluster_keeps_its_schedule)
