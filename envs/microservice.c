@@ -181,7 +181,7 @@ static bool reset(const struct env *env, void *state, float *obs, unsigned char 
         return false;
     /* a first step that sees nothing is judged by this look */
     (void)reward_measured(&m->parts.reward, &s->reward, &s->control.target, &s->last, 0);
-    sim_truth_take(&sim, &unused);
+    sim_truth_take_brief(&sim, &unused);
     s->episode++;
     s->step = s->scale_actions = 0;
     s->violations = s->replicas_sum = s->true_sum = 0;
@@ -217,7 +217,7 @@ static struct reward_terms true_terms(const struct microservice_model *m, const 
                                       struct sim *sim)
 {
     struct sim_truth truth;
-    sim_truth_take(sim, &truth);
+    sim_truth_take_brief(sim, &truth);
     double span_s = truth.seconds > 0 ? truth.seconds : 1;
     return reward_true(&m->parts.reward, &s->control.target, (truth.spec_replica_s + truth.terminating_s) / span_s,
                        truth.p95_ms, truth.requests);

@@ -52,11 +52,28 @@ static double noise_factor(struct demand *d, int64_t t_s)
     return fmax(0.1, 1.0 + noise);
 }
 
+/* Nearly normal, mean 0, variance 1: the sum of eight uniforms, as no tail beyond +-4.9 is wanted here. */
+static double near_normal(struct rng *rng)
+{
+    uint32_t sum = 0;
+    for (int i = 0; i < 4; i++) {
+        uint32_t draw = rng_u32(rng);
+        sum += (draw & 0xffff) + (draw >> 16);
+    }
+    const double mean = 4.0 * 0xffff, deviation = 0.816496580927726 * 0x10000; // sqrt(8 / 12)
+    return ((double)sum - mean) / deviation;
+}
+
+static double at_least(double low, double x)
+{
+    return x > low ? x : low;
+}
+
 /* Counts of few independent things vary more, relatively: as one over the square root of the rate. */
 static double burst_factor(struct demand *d, double rate)
 {
-    double deviation = d->load.burst_cv * sqrt(d->load.peak_rps / fmax(rate, 1e-3 * d->load.peak_rps));
-    return fmax(0.0, 1.0 + deviation * rng_normal(&d->rng));
+    double deviation = d->load.burst_cv * sqrt(d->load.peak_rps / at_least(1e-3 * d->load.peak_rps, rate));
+    return at_least(0.0, 1.0 + deviation * near_normal(&d->rng));
 }
 
 static double rate_at(struct demand *d, const struct trace *traces, bool smooth, int64_t t_s)
@@ -78,6 +95,6 @@ void demand_fill(struct demand *d, const struct trace *traces, int64_t t_s, int 
             rate *= noise_factor(d, t_s + i);
         if (d->load.burst_cv > 0)
             rate *= burst_factor(d, rate);
-        out[i] = (float)fmax(rate, 0.0);
+        out[i] = (float)at_least(0.0, rate);
     }
 }

@@ -9,15 +9,21 @@
 #include <maestro/latency.h>
 #include <stdint.h>
 
-#define FLUID_PODS 128 /* slots; a multiple of FLUID_LANES */
+#define FLUID_PODS 128 /* slots; a multiple of FLUID_BLOCK */
 #define FLUID_LANES 8
+#define FLUID_COLUMNS 4
+#define FLUID_BLOCK 16  /* pods that go through a stretch together */
 #define FLUID_GRID 256  /* steps of y in the settle table */
 #define FLUID_LEVELS 32 /* speeds 2^(-level / 8): 1 down to 0.07 */
 
-/* Per service variant; immutable. L' = intercept + slope * y in the step that holds y = L + arrivals. */
+/* L' = intercept + slope * y in the step that holds y = L + arrivals. */
+struct fluid_line {
+    float intercept, slope;
+};
+
+/* Per service variant; immutable. */
 struct fluid_table {
-    float intercept[FLUID_LEVELS * FLUID_GRID];
-    float slope[FLUID_LEVELS * FLUID_GRID];
+    struct fluid_line line[FLUID_LEVELS * FLUID_GRID];
     float per_step[FLUID_LEVELS]; /* steps per unit of y */
     float l_top;                  /* L never rises above */
     float reject_from;            /* below this L nobody is turned away */
@@ -51,16 +57,15 @@ struct fluid_pods {
     float served[FLUID_PODS];   /* requests served since somebody last set it to 0 */
     float per_step[FLUID_PODS]; /* of the pod's level */
     int32_t level[FLUID_PODS];
-    /* Loads are smooth, so a pod stays in its row for many seconds: what came to it there is held back until it leaves, with
-     * the sum of L over these requests: it tells how to divide them between this row and the next. */
-    float held[FLUID_PODS];
-    float held_l[FLUID_PODS];
-    int32_t held_row[FLUID_PODS];
+    /* Requests let in since the last fluid_mix, by row. Pods side by side count in different columns: an addition has not to
+     * wait for the one before. */
+    float count[LATENCY_ROWS][FLUID_COLUMNS];
+    uint32_t second; /* so many have passed */
     struct fluid_past past;
 };
 
-/* One call: the seconds of arrivals[n_seconds] over slots [0, n_pods). cells[LATENCY_ROWS] += requests let in, by the row
- * of the pod that they came to; rejected += requests turned away; ended += all others that left. */
+/* One call: the seconds of arrivals[n_seconds] over slots [0, n_pods). rejected += requests turned away; ended += all others
+ * that left. cells[LATENCY_ROWS]: where an engine in fluid_run's place (exact.c) counts requests by row. */
 struct fluid_run {
     const struct fluid_table *table;
     struct fluid_pods *pods;
@@ -74,22 +79,25 @@ struct fluid_run {
 
 void fluid_run(struct fluid_run *run); /* the fastest kernel of this machine */
 
-/* What slots [first, end) hold back goes into cells. Before cells are read, and before a pod's level changes. */
-void fluid_release(const struct fluid_table *t, struct fluid_pods *p, int first, int end, float *cells);
-
 struct fluid_sums {
     float requests, failed, latency_ms; /* counts; sum of latencies */
 };
 
-/* Requests that ended since the last call, by latency: mix[LATENCY_BINS] += their cumulative counts. cells = 0. */
-struct fluid_sums fluid_mix(const struct fluid_table *t, struct fluid_past *past, float *cells /* [LATENCY_ROWS] */,
-                            float *mix /* [LATENCY_BINS] */);
+/* Requests that ended since the last call, by latency: count[LATENCY_BINS]. pods->count = 0. */
+struct fluid_sums fluid_mix(const struct fluid_table *t, struct fluid_pods *pods, float *count /* [LATENCY_BINS] */);
 
-/* The kernels, for the test that compares them. The plain one runs everywhere. */
+/* The kernels, for the test that compares them. The plain ones run everywhere. */
 void fluid_run_plain(struct fluid_run *run);
+struct fluid_sums fluid_mix_plain(const struct fluid_table *t, struct fluid_pods *pods, float *count);
 #ifdef SIM_HAVE_AVX2
 void fluid_run_avx2(struct fluid_run *run);
+struct fluid_sums fluid_mix_avx2(const struct fluid_table *t, struct fluid_pods *pods, float *count);
 #endif
+
+/* A position between two rows counts now in this one, now in that: over FLUID_DITHER seconds in proportion. Van der Corput's
+ * sequence, twice, so that FLUID_LANES pods can read on from any second. */
+#define FLUID_DITHER 16
+extern const float fluid_dither[FLUID_DITHER + FLUID_LANES];
 
 /* The kernels' common end: a run's sums go to the past. */
 void fluid_count(struct fluid_run *run);

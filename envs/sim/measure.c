@@ -10,21 +10,33 @@ static const double RETRANSMIT_MS = 200.0; /* Linux' smallest TCP retransmission
 static const double LOOKBACK_S = 300.0;    /* Prometheus serves an instant selector's last sample for so long */
 static const double IDLE_RPS = 1e-9;
 
-/* Delay and loss on the network come on top of what the pods show. */
-static void disturb(const struct service *v, const struct sim_state *s, float *mix, struct fluid_sums *sums)
+static void add_up(const float *count, float *below)
 {
-    float moved[LATENCY_BINS];
+    float sum = 0.0f;
+    for (int bin = 0; bin < LATENCY_BINS; bin++) {
+        sum += count[bin];
+        below[bin] = sum;
+    }
+}
+
+/* Delay and loss on the network come on top of what the pods show. */
+static void disturb(const struct service *v, const struct sim_state *s, float *count, struct fluid_sums *sums)
+{
+    float below[LATENCY_BINS], moved[LATENCY_BINS];
+    add_up(count, below);
     if (s->network_delay_ms > 0) {
-        service_delay(&v->latency, mix, s->network_delay_ms, moved);
+        service_delay(&v->latency, below, s->network_delay_ms, moved);
         for (int bin = 0; bin < LATENCY_BINS; bin++)
-            mix[bin] = moved[bin];
+            below[bin] = moved[bin];
     }
     float loss = (float)s->network_loss;
     if (loss > 0) {
-        service_delay(&v->latency, mix, RETRANSMIT_MS, moved);
+        service_delay(&v->latency, below, RETRANSMIT_MS, moved);
         for (int bin = 0; bin < LATENCY_BINS; bin++)
-            mix[bin] += loss * (moved[bin] - mix[bin]);
+            below[bin] += loss * (moved[bin] - below[bin]);
     }
+    for (int bin = 0; bin < LATENCY_BINS; bin++)
+        count[bin] = bin > 0 ? below[bin] - below[bin - 1] : below[bin];
     sums->latency_ms += sums->requests * (float)(s->network_delay_ms + s->network_loss * RETRANSMIT_MS);
 }
 
@@ -40,23 +52,20 @@ static void count_left(const struct service *v, struct fluid_pods *p, int n_slot
 
 void measure_flush(const struct service *v, struct sim_state *s)
 {
-    float mix[LATENCY_BINS] = {0};
+    float count[LATENCY_BINS];
     count_left(v, &s->pods, s->n_slots);
-    fluid_release(&v->fluid, &s->pods, 0, s->n_slots, s->cells);
-    struct fluid_sums sums = fluid_mix(&v->fluid, &s->pods.past, s->cells, mix);
+    struct fluid_sums sums = fluid_mix(&v->fluid, &s->pods, count);
     if (s->network_delay_ms > 0 || s->network_loss > 0)
-        disturb(v, s, mix, &sums);
-    double requests = (double)sums.requests + s->lost;
+        disturb(v, s, count, &sums);
     double failed = (double)sums.failed + s->lost;
-    double over_soft = requests - service_within(mix, &v->soft);
-    mix[LATENCY_BINS - 1] += (float)s->lost;
+    count[LATENCY_BINS - 1] += (float)s->lost;
     for (int bin = 0; bin < LATENCY_BINS; bin++) {
-        s->tally.mix[bin] += mix[bin];
-        s->scrape_mix[bin] += mix[bin];
+        s->tally.count[bin] += count[bin];
+        s->scrape_count[bin] += count[bin];
     }
-    s->tally.requests += requests;
+    s->tally.requests += (double)sums.requests + s->lost;
     s->tally.failed += failed;
-    s->tally.over_soft += fmax(over_soft, s->lost);
+    s->tally.lost += s->lost;
     s->tally.latency_ms_sum += (double)sums.latency_ms + s->lost * (double)v->latency.timeout_ms;
     s->tally.arrivals += s->arrived;
     s->scrape_failed += failed;
@@ -64,15 +73,36 @@ void measure_flush(const struct service *v, struct sim_state *s)
     s->arrived = 0.0;
 }
 
+/* A Poisson count by Knuth's product method, which asks for exp(-mean): a series is exact to 1e-9 where there is next to
+ * nobody to count. */
+static double few(struct rng *rng, double mean)
+{
+    double limit = 1.0 - mean * (1.0 - mean * (1.0 / 2.0 - mean * (1.0 / 6.0 - mean * (1.0 / 24.0))));
+    if (mean > 1.0 / 32.0)
+        return rng_poisson(rng, mean);
+    double count = 0.0;
+    for (double product = rng_double(rng); product > limit; product *= rng_double(rng))
+        count += 1.0;
+    return count;
+}
+
 /* A Poisson count: exact below a mean of 12, else a rounded near-normal one (sum of four uniforms, variance 1/3). */
 static double count_noise(struct rng *rng, double mean)
 {
     if (mean < 12.0)
-        return rng_poisson(rng, mean);
+        return few(rng, mean);
     uint32_t a = rng_u32(rng), b = rng_u32(rng);
     double sum = (double)((a & 0xffff) + (a >> 16) + (b & 0xffff) + (b >> 16)) * 0x1p-16;
     double draw = floor(mean + sqrt(3.0 * mean) * (sum - 2.0 + 0x1p-15) + 0.5);
     return draw > 0 ? draw : 0.0;
+}
+
+static float sum_bins(const float *count, int from, int end)
+{
+    float sum = 0.0f;
+    for (int bin = from; bin < end; bin++)
+        sum += count[bin];
+    return sum;
 }
 
 /* Counters as the service exposes them: whole requests. Independent Poisson counts per bucket are a Poisson total split at
@@ -80,15 +110,21 @@ static double count_noise(struct rng *rng, double mean)
 static void count_buckets(const struct service *v, struct sim_state *s, const double *before, double *bucket)
 {
     int n = v->profile.measurement.buckets_ms.n;
-    double below = 0.0, counted = 0.0;
-    for (int b = 0; b <= n; b++) {
-        double within = b < n ? service_within(s->scrape_mix, &v->buckets[b]) : (double)s->scrape_mix[LATENCY_BINS - 1];
-        within = within > below ? within : below;
-        if (within > below)
-            counted += count_noise(&s->rng_measure, within - below);
+    double below = 0.0, counted = 0.0, mix = 0.0;
+    int from = 0;
+    for (int b = 0; b < n; b++) {
+        const struct latency_place *place = &v->buckets[b];
+        mix += (double)sum_bins(s->scrape_count, from, place->low + 1);
+        from = place->low + 1;
+        double within = (double)(place->low_share + place->high_share) * mix +
+                        (double)(place->high_share * (place->high > place->low ? s->scrape_count[place->high] : 0.0f));
+        counted += within > below ? count_noise(&s->rng_measure, within - below) : 0.0;
         bucket[b] = before[b] + counted;
-        below = within;
+        below = within > below ? within : below;
     }
+    mix += (double)sum_bins(s->scrape_count, from, LATENCY_BINS);
+    counted += mix > below ? count_noise(&s->rng_measure, mix - below) : 0.0;
+    bucket[n] = before[n] + counted;
 }
 
 static bool scrape_fails(const struct service *v, struct sim_state *s)
@@ -127,7 +163,7 @@ void measure_scrape(const struct service *v, struct sim_state *s)
     store->n++;
     s->scrape_failed = 0.0;
     for (int bin = 0; bin < LATENCY_BINS; bin++)
-        s->scrape_mix[bin] = 0.0f;
+        s->scrape_count[bin] = 0.0f;
 }
 
 void measure_metrics_server(const struct service *v, struct sim_state *s)
@@ -204,8 +240,6 @@ static struct reading cpu_reading(const struct sim_state *s, const struct range 
         return out;
     double cores = 0.0;
     for (int i = 0; i < s->n_slots; i++) {
-        if (s->slots[i].phase == SLOT_FREE)
-            continue;
         double rate = pod_cpu_rate(&s->store, r, (double)s->t_s, i);
         if (!isnan(rate)) {
             cores += rate;
@@ -331,22 +365,21 @@ void measure_sample(const struct sim_model *m, const struct sim_state *s, bool w
     const struct service *v = state_service(m, s);
     struct range r = range_now(v, s);
     double age_s = s->store.n ? (double)s->t_s - s->store.time_s[(s->store.n - 1) % RING] : (double)s->t_s;
-    struct sample sample = {
+    *out = (struct sample){
         .time_s = (double)s->t_s, .ready = s->n_ready, .starting = s->n_starting, .terminating = s->n_terminating};
-    struct reading *signals = sample.signals;
+    struct reading *signals = out->signals;
     signals[SIGNAL_CPU] = cpu_reading(s, &r);
     signals[SIGNAL_MEMORY] = memory_reading(v, s, age_s);
     signals[SIGNAL_REPLICAS] = replicas_reading(v, s);
     signals[SIGNAL_RPS] = rps_reading(s, &r);
     signals[SIGNAL_P95] = p95_reading(v, s, &r, &signals[SIGNAL_RPS]);
-    sample.error_ratio = error_reading(s, &r, &signals[SIGNAL_RPS]);
+    out->error_ratio = error_reading(s, &r, &signals[SIGNAL_RPS]);
     for (int i = 0; i < SIGNAL_COUNT; i++)
         if (i != SIGNAL_REPLICAS && !(i == SIGNAL_MEMORY && v->profile.pods.memory_limit_mib <= 0))
             age_reading(v, s, age_s, &signals[i]);
-    age_reading(v, s, age_s, &sample.error_ratio);
+    age_reading(v, s, age_s, &out->error_ratio);
     if (with_pods) {
-        sample.n_pods = list_pods(v, s, pods);
-        sample.pods = pods;
+        out->n_pods = list_pods(v, s, pods);
+        out->pods = pods;
     }
-    *out = sample;
 }

@@ -23,6 +23,8 @@ void pods_settle_cpu(const struct service *v, struct sim_state *s)
 {
     (void)v;
     double seconds = (double)(s->t_s - s->cpu_since_s);
+    if (seconds <= 0)
+        return;
     double sum = 0.0;
     for (int i = 0; i < s->n_slots; i++) {
         double used = (double)s->pods.served[i] * (double)s->cpu_cost[i] + (double)s->cpu_extra[i] * seconds;
@@ -57,7 +59,6 @@ void pods_refresh(const struct service *v, struct sim_state *s, int slot)
 {
     struct slot *p = &s->slots[slot];
     pods_settle_cpu(v, s);
-    fluid_release(&v->fluid, &s->pods, slot, slot + 1, s->cells);
     double slow = warm_speed(v, s, p) / s->drift;
     int level = service_level(slow * (1.0 - p->stolen));
     s->pods.level[slot] = level;
@@ -305,14 +306,17 @@ static void warm_step(const struct service *v, struct sim_state *s, int slot)
     pods_refresh(v, s, slot);
 }
 
-static void drain_step(const struct service *v, struct sim_state *s, int slot)
+/* True if it has ended. */
+static bool drain_step(const struct service *v, struct sim_state *s, int slot)
 {
     struct slot *p = &s->slots[slot];
     bool late = (double)(s->t_s - p->delete_s) >= v->profile.pods.grace_s;
-    if (late || (!p->endpoint && p->endpoint_s == NEVER && (double)s->pods.l[slot] < DRAINED))
+    if (late || (!p->endpoint && p->endpoint_s == NEVER && (double)s->pods.l[slot] < DRAINED)) {
         end(v, s, slot);
-    else
-        p->event_s = s->t_s + 1;
+        return true;
+    }
+    p->event_s = s->t_s + 1;
+    return false;
 }
 
 static void restart(const struct service *v, struct sim_state *s, int slot)
@@ -324,30 +328,32 @@ static void restart(const struct service *v, struct sim_state *s, int slot)
     pods_refresh(v, s, slot);
 }
 
-static void slot_event(const struct service *v, struct sim_state *s, int slot)
+/* True if others may have to follow. */
+static bool slot_event(const struct service *v, struct sim_state *s, int slot)
 {
     switch (s->slots[slot].phase) {
     case SLOT_STARTING:
         become_ready(v, s, slot);
-        break;
+        return true;
     case SLOT_READY:
         warm_step(v, s, slot);
-        break;
+        return false;
     case SLOT_TERMINATING:
-        drain_step(v, s, slot);
-        break;
+        return drain_step(v, s, slot);
     case SLOT_CRASHED:
         restart(v, s, slot);
-        break;
+        return true;
     case SLOT_FREE:
     case SLOT_PENDING:
     case SLOT_GONE:
         break;
     }
+    return false;
 }
 
 void pods_events(const struct service *v, struct sim_state *s)
 {
+    bool changed = s->apply_s <= s->t_s || s->n_ready + s->n_starting != s->spec;
     if (s->apply_s <= s->t_s)
         s->apply_s = NEVER;
     for (int i = 0; i < s->n_slots; i++) {
@@ -357,11 +363,15 @@ void pods_events(const struct service *v, struct sim_state *s)
         if (p->endpoint_s <= s->t_s) {
             p->endpoint = p->endpoint_next;
             p->endpoint_s = NEVER;
+            changed = true;
         }
         if (p->event_s <= s->t_s)
-            slot_event(v, s, i);
+            changed |= slot_event(v, s, i);
     }
-    reconcile(v, s);
+    if (changed)
+        reconcile(v, s);
+    else
+        recount(s);
 }
 
 void pods_kill(const struct service *v, struct sim_state *s, int slot)

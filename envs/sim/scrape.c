@@ -9,13 +9,18 @@ static const double EXTRAPOLATION_LIMIT = 1.1;
 
 struct scrape_window scrape_window(double first_s, double last_s, int n, double at_s, double window_s, int version)
 {
-    double sampled_s = last_s - first_s;
+    double sampled_s = last_s - first_s, average_s = sampled_s / (n - 1), limit_s = EXTRAPOLATION_LIMIT * average_s;
+    double to_start_s = first_s - (at_s - window_s), to_end_s = at_s - last_s;
+    double back_s = to_start_s < limit_s ? to_start_s : average_s / 2;
+    double forward_s = to_end_s < limit_s ? to_end_s : average_s / 2;
     return (struct scrape_window){
         .window_s = window_s,
-        .to_start_s = first_s - (at_s - window_s),
-        .to_end_s = at_s - last_s,
         .sampled_s = sampled_s,
-        .average_s = sampled_s / (n - 1),
+        .average_s = average_s,
+        .limit_s = limit_s,
+        .forward_s = forward_s,
+        .nearest_s = version < 3 ? to_start_s : back_s,
+        .factor = (sampled_s + back_s + forward_s) / sampled_s / window_s,
         .version = version,
     };
 }
@@ -25,25 +30,20 @@ bool scrape_inside(double time_s, double at_s, double window_s, int version)
     return time_s <= at_s && (version < 3 ? time_s >= at_s - window_s : time_s > at_s - window_s);
 }
 
-/* How far before the first sample the counter is taken to have been counting: at most back to where it would have been 0. */
-static double reach_back(const struct scrape_window *w, double first, double increase)
+/* Before the first sample a counter is taken to have been counting: at most back to where it would have been 0. */
+static double shorter_reach(const struct scrape_window *w, double zero_s)
 {
-    double limit_s = EXTRAPOLATION_LIMIT * w->average_s;
-    double zero_s = increase > 0 && first >= 0 ? w->sampled_s * (first / increase) : HUGE_VAL;
-    if (w->version < 3) {
-        double back_s = fmin(w->to_start_s, zero_s);
-        return back_s < limit_s ? back_s : w->average_s / 2;
-    }
-    double back_s = w->to_start_s >= limit_s ? w->average_s / 2 : w->to_start_s;
-    return fmin(back_s, zero_s);
+    if (w->version >= 3)
+        return zero_s;
+    return zero_s < w->limit_s ? zero_s : w->average_s / 2;
 }
 
 double scrape_rate(const struct scrape_window *w, double first, double increase)
 {
-    double limit_s = EXTRAPOLATION_LIMIT * w->average_s;
-    double forward_s = w->to_end_s < limit_s ? w->to_end_s : w->average_s / 2;
-    double covered_s = w->sampled_s + reach_back(w, first, increase) + forward_s;
-    return increase * (covered_s / w->sampled_s / w->window_s);
+    if (!(increase > 0 && first >= 0 && w->sampled_s * first < w->nearest_s * increase))
+        return increase * w->factor;
+    double back_s = shorter_reach(w, w->sampled_s * (first / increase));
+    return increase * ((w->sampled_s + back_s + w->forward_s) / w->sampled_s / w->window_s);
 }
 
 double scrape_rate_of(const double *time_s, const double *value, int n, double at_s, double window_s, int version)

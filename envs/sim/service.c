@@ -39,20 +39,18 @@ static void settle_level(struct fluid_table *f, const struct latency_table *t, i
     float speed = (float)service_speed(level);
     float y_end = l_end + speed * latency_throughput(t, l_end);
     float step = y_end / (float)(FLUID_GRID - 1);
-    float *intercept = f->intercept + level * FLUID_GRID;
-    float *slope = f->slope + level * FLUID_GRID;
+    struct fluid_line *line = f->line + level * FLUID_GRID;
     float y = 0.0f, inside = 0.0f;
     for (int node = 0; node < FLUID_GRID - 1; node++) {
         float next_y = step * (float)(node + 1);
         float next = latency_settle_at(t, next_y, speed);
         next = fminf(fmaxf(next, inside), next_y);
-        slope[node] = fminf((next - inside) / (next_y - y), 1.0f);
-        intercept[node] = inside - slope[node] * y;
+        line[node].slope = fminf((next - inside) / (next_y - y), 1.0f);
+        line[node].intercept = inside - line[node].slope * y;
         y = next_y;
         inside = next;
     }
-    slope[FLUID_GRID - 1] = 1.0f;
-    intercept[FLUID_GRID - 1] = inside - y;
+    line[FLUID_GRID - 1] = (struct fluid_line){inside - y, 1.0f};
     f->per_step[level] = 1.0f / step;
     f->capacity_rps[level] = speed * t->capacity_rps;
 }

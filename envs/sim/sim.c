@@ -45,6 +45,16 @@ static void count_time(struct sim_state *s, double seconds)
     s->tally.terminating_s += seconds * s->n_terminating;
 }
 
+/* Another engine in the place of fluid_run. */
+static void run_engine(const struct sim_model *m, struct sim_state *s, struct fluid_run *run)
+{
+    float cells[LATENCY_ROWS] = {0};
+    run->cells = cells;
+    m->run(m->engine, m, s, run);
+    for (int row = 0; row < LATENCY_ROWS; row++)
+        s->pods.count[row][0] += cells[row];
+}
+
 /* n seconds in which nothing but requests happens. */
 static void run_stretch(const struct sim_model *m, struct sim_state *s, int n)
 {
@@ -62,14 +72,10 @@ static void run_stretch(const struct sim_model *m, struct sim_state *s, int n)
     if (aborted > 0)
         for (int i = 0; i < n; i++)
             arrivals[i] *= (float)(1.0 - aborted);
-    struct fluid_run run = {.table = &v->fluid,
-                            .pods = &s->pods,
-                            .n_pods = s->n_slots,
-                            .arrivals = arrivals,
-                            .n_seconds = n,
-                            .cells = s->cells};
+    struct fluid_run run = {
+        .table = &v->fluid, .pods = &s->pods, .n_pods = s->n_slots, .arrivals = arrivals, .n_seconds = n};
     if (m->run)
-        m->run(m->engine, m, s, &run);
+        run_engine(m, s, &run);
     else
         fluid_run(&run);
     s->lost += (double)run.rejected;
@@ -303,17 +309,17 @@ void sim_bind(struct sim *sim, const struct sim_model *m, struct sim_state *s)
     sim->state = s;
 }
 
-void sim_truth_take(struct sim *sim, struct sim_truth *out)
+static void take_truth(struct sim *sim, bool brief, struct sim_truth *out)
 {
     struct sim_state *s = sim->state;
     const struct service *v = state_service(sim->model, s);
     pods_settle_cpu(v, s);
     measure_flush(v, s);
     const struct tally *t = &s->tally;
-    double mix[LATENCY_BINS];
+    double mix[LATENCY_BINS], total = 0.0, in_flight = 0.0;
     for (int bin = 0; bin < LATENCY_BINS; bin++)
-        mix[bin] = (double)t->mix[bin];
-    double total = mix[LATENCY_BINS - 1], in_flight = 0.0;
+        mix[bin] = total += (double)t->count[bin];
+    double within = (double)v->soft.low_share * mix[v->soft.low] + (double)v->soft.high_share * mix[v->soft.high];
     bool any = t->requests > 1e-9;
     for (int i = 0; i < s->n_slots; i++)
         in_flight += (double)latency_inside(&v->latency, s->pods.l[i]);
@@ -322,11 +328,11 @@ void sim_truth_take(struct sim *sim, struct sim_truth *out)
         .arrivals = t->arrivals,
         .requests = t->requests,
         .failed = t->failed,
-        .over_soft = t->over_soft,
+        .over_soft = fmax(t->requests - within, t->lost),
         .in_flight = in_flight,
-        .p50_ms = any ? latency_mix_quantile(&v->latency, mix, total, 0.5) : (double)NAN,
+        .p50_ms = any && !brief ? latency_mix_quantile(&v->latency, mix, total, 0.5) : (double)NAN,
         .p95_ms = any ? latency_mix_quantile(&v->latency, mix, total, 0.95) : (double)NAN,
-        .p99_ms = any ? latency_mix_quantile(&v->latency, mix, total, 0.99) : (double)NAN,
+        .p99_ms = any && !brief ? latency_mix_quantile(&v->latency, mix, total, 0.99) : (double)NAN,
         .mean_ms = any ? t->latency_ms_sum / t->requests : (double)NAN,
         .spec_replica_s = t->spec_s,
         .terminating_s = t->terminating_s,
@@ -335,6 +341,16 @@ void sim_truth_take(struct sim *sim, struct sim_truth *out)
         .cpu_core_s = t->cpu_s,
     };
     s->tally = (struct tally){0};
+}
+
+void sim_truth_take(struct sim *sim, struct sim_truth *out)
+{
+    take_truth(sim, false, out);
+}
+
+void sim_truth_take_brief(struct sim *sim, struct sim_truth *out)
+{
+    take_truth(sim, true, out);
 }
 
 double sim_offered_rps(const struct sim *sim)

@@ -61,9 +61,10 @@ struct slot {
 
 /* Sums since the last sim_truth_take. */
 struct tally {
-    double seconds, arrivals, requests, failed, over_soft, latency_ms_sum;
+    double seconds, arrivals, requests, failed, latency_ms_sum;
+    double lost; /* of failed: without having been served */
     double spec_s, terminating_s, starting_s, ready_s, cpu_s;
-    float mix[LATENCY_BINS]; /* cumulative over the bounds */
+    float count[LATENCY_BINS]; /* requests by latency */
 };
 
 /* What Prometheus has stored of the target. */
@@ -125,10 +126,9 @@ struct sim_state {
     double dead_share;                      /* of arrivals, to pods that no longer work */
     bool no_endpoint;
 
-    float cells[LATENCY_ROWS];      /* requests served since the last flush, by row */
-    double lost;                    /* failed since the last flush without being served */
-    double arrived;                 /* since the last flush */
-    float scrape_mix[LATENCY_BINS]; /* since the last scrape */
+    double lost;                      /* failed since the last flush without being served */
+    double arrived;                   /* since the last flush */
+    float scrape_count[LATENCY_BINS]; /* requests since the last scrape, by latency */
     double scrape_failed;
     struct tally tally;
     struct store store;
@@ -168,7 +168,7 @@ double pods_memory_mib(const struct service *v, const struct sim_state *s, int s
 int pods_pick(struct sim_state *s); /* a random working pod, or -1 */
 
 /* measure.c */
-void measure_flush(const struct service *v, struct sim_state *s); /* cells into mixes and tally */
+void measure_flush(const struct service *v, struct sim_state *s); /* pods.count into counts by latency and tally */
 void measure_scrape(const struct service *v, struct sim_state *s);
 void measure_metrics_server(const struct service *v, struct sim_state *s);
 void measure_sample(const struct sim_model *m, const struct sim_state *s, bool with_pods,

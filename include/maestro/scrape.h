@@ -9,11 +9,13 @@
  * same for all series that are scraped together without gaps. */
 struct scrape_window {
     double window_s;
-    double to_start_s; /* from the window's start to the first sample */
-    double to_end_s;   /* from the last sample to the window's end */
-    double sampled_s;  /* from first to last sample */
-    double average_s;  /* between samples */
-    int version;       /* 2 or 3 */
+    double sampled_s; /* from first to last sample */
+    double average_s; /* between samples */
+    double limit_s;   /* an edge of the window that is farther away is not reached */
+    double forward_s; /* extrapolated behind the last sample */
+    double nearest_s; /* a counter that was 0 this short before the first sample is extrapolated to there only */
+    double factor;    /* of the increase, for all others */
+    int version;      /* 2 or 3 */
 };
 
 /* n >= 2 samples from first_s to last_s, inside (at_s - window_s, at_s]. */

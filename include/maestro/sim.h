@@ -90,6 +90,9 @@ struct sim_truth {
 /* True figures since the last take (or sim_begin). */
 void sim_truth_take(struct sim *sim, struct sim_truth *out);
 
+/* The same without p50 and p99 (NaN): cheaper, once per training step. */
+void sim_truth_take_brief(struct sim *sim, struct sim_truth *out);
+
 /* Load asked of the service now, without noise: requests/s. */
 double sim_offered_rps(const struct sim *sim);
 double sim_peak_rps(const struct sim *sim);
