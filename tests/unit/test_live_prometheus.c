@@ -1,0 +1,271 @@
+/* The presets' own queries on a real Prometheus that scrapes an exporter made here: values in the right units, pods of names
+ * that are prefixes of each other kept apart, pods of other kinds and namespaces left out, idle services told from missing
+ * ones, ages that are the samples' own. Scraped every second, so that 5 s of window are filled soon. */
+#include "suite.h"
+
+#include "live_world.h"
+#include "real_prometheus.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What one pod does, per second. */
+struct pod {
+    const char *space, *name;
+    double cores, mib, rps, errors, latency_s;
+};
+
+static const struct pod pods[] = {
+    {"shop", "web-7d9f8b6c5d-x2x4z", 0.5, 40, 10, 1, 0.08},
+    {"shop", "web-7d9f8b6c5d-bbbbb", 0.25, 24, 6, 0, 0.08},
+    {"shop", "web-api-5c4d9f7b6-mmmmm", 0.2, 32, 4, 0, 0.3},
+    {"shop", "web-api-canary-96c8d7f5-q5q5q", 0.1, 16, 0, 0, 0}, // never asked anything: its series do not exist
+    {"shop", "web-api-x7k2p", 3, 500, 100, 50, 2},               // of a DaemonSet called web-api
+    {"shop", "web-0", 3, 500, 100, 50, 2},                       // of a StatefulSet called web
+    {"other", "web-7d9f8b6c5d-x2x4z", 3, 500, 100, 50, 2},
+};
+enum { N_PODS = sizeof pods / sizeof *pods };
+
+static double started_s;
+static double frozen_at_s; /* wall; 0: the kubelet is well */
+static struct world w;
+static struct real_prometheus prometheus;
+static struct buf deployments;
+
+/* As kubelet's /metrics/resource, with the samples' own times. A frozen one repeats itself. */
+static void write_kubelet(struct buf *out)
+{
+    double wall_s = frozen_at_s > 0 ? frozen_at_s : clock_wall_s();
+    double t = wall_s - started_s;
+    long long ms = (long long)(wall_s * 1000);
+    for (int i = 0; i < N_PODS; i++) {
+        const struct pod *p = &pods[i];
+        buf_printf(out, "container_cpu_usage_seconds_total{container=\"c\",namespace=\"%s\",pod=\"%s\"} %.6f %lld\n",
+                   p->space, p->name, p->cores * t, ms);
+        buf_printf(out, "container_memory_working_set_bytes{container=\"c\",namespace=\"%s\",pod=\"%s\"} %.0f %lld\n",
+                   p->space, p->name, p->mib * 1048576, ms);
+    }
+}
+
+/* As cAdvisor on cgroup v1: rows of whole pods only, and rows of groups that are no pod's. */
+static void write_cadvisor(struct buf *out)
+{
+    double t = clock_wall_s() - started_s;
+    for (int i = 0; i < N_PODS; i++)
+        buf_printf(
+            out,
+            "container_cpu_usage_seconds_total{container=\"\",id=\"/kubepods/%d\",namespace=\"%s\",pod=\"%s\"} %.6f\n",
+            i, pods[i].space, pods[i].name, pods[i].cores * t);
+    buf_printf(out, "container_cpu_usage_seconds_total{container=\"\",id=\"/\",namespace=\"\",pod=\"\"} %.6f\n",
+               50 * t);
+}
+
+static void write_pod(struct buf *out, const struct pod *p)
+{
+    static const double bounds[] = {0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2};
+    double t = clock_wall_s() - started_s;
+    if (p->rps <= 0)
+        return;
+    buf_printf(out, "http_requests_total{code=\"200\"} %.4f\nhttp_requests_total{code=\"503\"} %.4f\n",
+               (p->rps - p->errors) * t, p->errors * t);
+    for (int b = 0; b < 7; b++)
+        buf_printf(out, "http_request_duration_seconds_bucket{le=\"%g\"} %.4f\n", bounds[b],
+                   p->latency_s <= bounds[b] ? p->rps * t : 0.0);
+    buf_printf(out, "http_request_duration_seconds_bucket{le=\"+Inf\"} %.4f\n", p->rps * t);
+}
+
+static struct fake_reply export(void *context, const struct fake_request *r)
+{
+    (void)context;
+    int i = 0;
+    buf_text(r->text, "# one exporter for all\n");
+    if (strcmp(r->target, "/kubelet") == 0)
+        write_kubelet(r->text);
+    else if (strcmp(r->target, "/cadvisor") == 0)
+        write_cadvisor(r->text);
+    else if (sscanf(r->target, "/pod/%d", &i) == 1 && i >= 0 && i < N_PODS)
+        write_pod(r->text, &pods[i]);
+    else
+        return (struct fake_reply){.status = 404};
+    return (struct fake_reply){.headers = "Content-Type: text/plain; version=0.0.4\r\n"};
+}
+
+static struct fake_http *exporter;
+
+/* resources: path of CPU and memory. */
+static void begin(const char *resources)
+{
+    struct buf config = {0};
+    started_s = clock_wall_s() - 1000;
+    frozen_at_s = 0;
+    exporter = fake_http_open(&(struct fake_http_config){.handle = export});
+    int port = fake_http_port(exporter);
+    buf_printf(
+        &config,
+        "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
+        "- {job_name: kubelet, honor_labels: true, metrics_path: %s, static_configs: [{targets: ['127.0.0.1:%d']}]}\n"
+        "- job_name: pods\n  static_configs:\n",
+        resources, port);
+    for (int i = 0; i < N_PODS; i++)
+        buf_printf(&config,
+                   "  - {targets: ['127.0.0.1:%d'], labels: {namespace: %s, pod: %s, __metrics_path__: /pod/%d}}\n",
+                   port, pods[i].space, pods[i].name, i);
+    real_prometheus_open(&prometheus, config.bytes);
+    buf_finish(&config);
+    world_open(&w);
+    world_deployment(&deployments, "shop", "web", 2);
+    world_deployment(&deployments, "shop", "web-api", 1);
+    world_deployment(&deployments, "shop", "web-api-canary", 1);
+    world_deployment(&deployments, "shop", "absent", 1);
+    w.deployments = deployments.bytes;
+    w.prometheus_settings.window_s = 5;
+    w.prometheus_settings.scrape_s = 1;
+    snprintf(w.prometheus_settings.url, sizeof w.prometheus_settings.url, "%s", prometheus.url);
+}
+
+static void end(void)
+{
+    world_close(&w);
+    fake_http_close(exporter);
+    real_prometheus_close(&prometheus);
+    buf_finish(&deployments);
+}
+
+static const struct sample *look(const char *name)
+{
+    struct err e = {0};
+    ck_assert_msg(fleet_refresh(w.fleet, clock_monotonic_s(), &e), "%s", e.message);
+    for (int i = 0; i < fleet_count(w.fleet); i++)
+        if (strcmp(fleet_view(w.fleet, i)->name, name) == 0)
+            return &fleet_view(w.fleet, i)->sample;
+    ck_abort_msg("%s was not found", name);
+    return NULL;
+}
+
+/* Until the windows of web are full; what is looked for shows long before. */
+static void fill(void)
+{
+    struct live_status status;
+    double until_s = clock_monotonic_s() + 40, enough_s = 0;
+    world_connect(&w, false);
+    for (double now_s = 0; now_s < until_s && (enough_s <= 0 || now_s < enough_s); now_s = clock_monotonic_s()) {
+        bool ready = look("web")->signals[SIGNAL_CPU].validity == VALIDITY_VALID &&
+                     look("web")->signals[SIGNAL_P95].validity == VALIDITY_VALID;
+        if (ready && enough_s <= 0)
+            enough_s = now_s + 6;
+        real_prometheus_nap();
+    }
+    live_status(w.fleet, &status);
+    ck_assert_msg(enough_s > 0, "no signals within 40 s: %s", status.prometheus.message);
+    ck_assert_msg(status.prometheus.code == ERR_NONE, "%s", status.prometheus.message);
+}
+
+static void expect(const char *name, enum signal_id signal, double low, double high)
+{
+    const struct reading *r = &look(name)->signals[signal];
+    ck_assert_msg(r->validity == VALIDITY_VALID, "%s, signal %d: validity %d", name, (int)signal, (int)r->validity);
+    ck_assert_msg(r->value >= low && r->value <= high, "%s, signal %d: %g is not within %g..%g", name, (int)signal,
+                  r->value, low, high);
+    ck_assert_msg(r->age_s >= 0 && r->age_s < 3, "%s, signal %d: %g s old", name, (int)signal, r->age_s);
+}
+
+static void expect_validity(const char *name, enum signal_id signal, enum validity validity)
+{
+    const struct reading *r = &look(name)->signals[signal];
+    ck_assert_msg(r->validity == validity, "%s, signal %d: validity %d, value %g", name, (int)signal, (int)r->validity,
+                  r->value);
+}
+
+/* Counters grow evenly, so rates are right but for the scrapes' jitter: 10 % are allowed, a mixed-up pod is worth 100 %. */
+START_TEST(each_target_gets_its_own_pods_and_no_others)
+{
+    begin("/kubelet");
+    fill();
+    expect("web", SIGNAL_CPU, 67, 83);
+    expect("web-api", SIGNAL_CPU, 18, 22);
+    expect("web-api-canary", SIGNAL_CPU, 9, 11);
+    expect("web", SIGNAL_MEMORY, 0.2499, 0.2501); // 64 MiB of 2 x 128
+    expect("web-api", SIGNAL_MEMORY, 0.2499, 0.2501);
+    expect("web", SIGNAL_RPS, 14.4, 17.6);
+    expect("web-api", SIGNAL_RPS, 3.6, 4.4);
+    expect("web", SIGNAL_P95, 97, 98); // 0.05 + 0.95 x 0.05 s
+    expect("web-api", SIGNAL_P95, 389, 391);
+    ck_assert_double_eq_tol(look("web")->error_ratio.value, 1.0 / 16, 0.01);
+    ck_assert_double_eq_tol(look("web-api")->error_ratio.value, 0, 1e-9);
+    expect("web-api-canary", SIGNAL_RPS, 0, 0); // scraped, and never asked anything
+    expect_validity("web-api-canary", SIGNAL_P95, VALIDITY_ABSENT);
+    for (int s = 0; s < SIGNAL_COUNT; s++)
+        if (s != SIGNAL_REPLICAS)
+            expect_validity("absent", (enum signal_id)s, VALIDITY_NO_DATA);
+    expect("absent", SIGNAL_REPLICAS, 1, 1);
+    end();
+}
+END_TEST
+
+START_TEST(an_age_is_the_samples_own)
+{
+    begin("/kubelet");
+    fill();
+    expect("web", SIGNAL_MEMORY, 0.2499, 0.2501);
+    frozen_at_s = clock_wall_s(); // answers go on, the samples' times do not
+    double until_s = clock_monotonic_s() + 30;
+    while (look("web")->signals[SIGNAL_CPU].validity == VALIDITY_VALID && clock_monotonic_s() < until_s)
+        real_prometheus_nap();
+    const struct sample *s = look("web");
+    ck_assert_int_eq(s->signals[SIGNAL_CPU].validity, VALIDITY_NO_DATA); // no two samples in the window
+    ck_assert_double_ge(s->signals[SIGNAL_CPU].age_s, 4);
+    ck_assert_double_ge(s->signals[SIGNAL_MEMORY].age_s, 4); // Prometheus serves the old value for five minutes
+    ck_assert_int_eq(s->signals[SIGNAL_RPS].validity, VALIDITY_VALID);
+    ck_assert_double_lt(s->signals[SIGNAL_RPS].age_s, 3);
+    end();
+}
+END_TEST
+
+START_TEST(pod_rows_stand_in_where_cadvisor_has_no_container_rows)
+{
+    begin("/cadvisor");
+    w.prometheus_settings.resources = LIVE_CADVISOR;
+    fill();
+    expect("web", SIGNAL_CPU, 67, 83);
+    expect("web-api", SIGNAL_CPU, 18, 22);
+    fleet_close(w.fleet);
+    w.prometheus_settings.resources = LIVE_KUBELET_RESOURCE; // insists on container!=""
+    world_connect(&w, false);
+    expect_validity("web", SIGNAL_CPU, VALIDITY_NO_DATA);
+    end();
+}
+END_TEST
+
+START_TEST(a_typing_mistake_in_a_query_is_said_in_prometheus_words)
+{
+    struct live_status status;
+    begin("/kubelet");
+    snprintf(w.prometheus_settings.p95_query, sizeof w.prometheus_settings.p95_query, "histogram_quantil(0.95, x)");
+    world_connect(&w, false);
+    expect_validity("web", SIGNAL_P95, VALIDITY_FAILED);
+    live_status(w.fleet, &status);
+    ck_assert_msg(strstr(status.prometheus.message, "unknown function"), "%s", status.prometheus.message);
+    end();
+}
+END_TEST
+
+int main(void)
+{
+    if (!real_prometheus_exists()) {
+        puts("SKIP prometheus is not installed");
+        return 77;
+    }
+    Suite *suite = suite_create("live_prometheus");
+    const TTest *const cases[] = {each_target_gets_its_own_pods_and_no_others, an_age_is_the_samples_own,
+                                  pod_rows_stand_in_where_cadvisor_has_no_container_rows,
+                                  a_typing_mistake_in_a_query_is_said_in_prometheus_words};
+    TCase *group = tcase_create("live_prometheus");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        tcase_add_test(group, cases[i]);
+    suite_add_tcase(suite, group);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
