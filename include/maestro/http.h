@@ -69,6 +69,9 @@ void http_escape(struct buf *out, const char *text);
 /* "host:port" of a URL as it stands there, without user and password, cut to n - 1 bytes: for messages. */
 void http_host(const char *url, char *out, size_t n);
 
+/* The value of a header line of n bytes, without spaces around it, cut to room - 1 bytes; false: the line is another header. */
+bool http_header_value(const char *line, size_t n, const char *name, char *out, size_t room);
+
 /* Retry-After: seconds or an HTTP date, relative to now_s (wall clock); 0 for what is neither, at most 3600. */
 double http_retry_after(const char *value, double now_s);
 

@@ -1,10 +1,12 @@
-/* http_text: the small texts of HTTP: percent-encoding of a value, and a URL's host, Retry-After. No socket, no clock. */
+/* http_text: the small texts of HTTP: percent-encoding of a value, and a URL's host, a header's value,
+ * Retry-After. No socket, no clock. */
 #include <maestro/http.h>
 
 #include <ctype.h>
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define LONGEST_WAIT_S 3600.0
 
@@ -17,6 +19,11 @@ void http_escape(struct buf *out, const char *text)
         else
             buf_printf(out, "%%%02X", c);
     }
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 void http_host(const char *url, char *out, size_t n)
@@ -33,6 +40,25 @@ void http_host(const char *url, char *out, size_t n)
     length = length < n - 1 ? length : n - 1;
     memcpy(out, start, length);
     out[length] = '\0';
+}
+
+bool http_header_value(const char *line, size_t n, const char *name, char *out, size_t room)
+{
+    size_t length = strlen(name);
+    if (n <= length || line[length] != ':' || strncasecmp(line, name, length) != 0)
+        return false;
+    line += length + 1;
+    n -= length + 1;
+    while (n && is_blank(line[n - 1]))
+        n--;
+    while (n && is_blank(*line)) {
+        line++;
+        n--;
+    }
+    n = n < room - 1 ? n : room - 1;
+    memcpy(out, line, n);
+    out[n] = '\0';
+    return true;
 }
 
 static double bounded_wait_s(double wait_s)

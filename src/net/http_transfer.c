@@ -23,23 +23,6 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *context)
     return t->response->body.failed ? 0 : n;
 }
 
-static bool header_value(const char *line, size_t n, const char *name, char *out, size_t room)
-{
-    size_t length = strlen(name);
-    if (n <= length || line[length] != ':' || strncasecmp(line, name, length) != 0)
-        return false;
-    line += length + 1;
-    n -= length + 1;
-    while (n && strchr(" \t\r\n", line[n - 1]))
-        n--;
-    while (n && strchr(" \t", *line)) {
-        line++;
-        n--;
-    }
-    snprintf(out, room, "%.*s", (int)n, line);
-    return true;
-}
-
 static size_t take_header(char *line, size_t size, size_t n, void *context)
 {
     struct http_transfer *t = context;
@@ -55,9 +38,9 @@ static size_t take_header(char *line, size_t size, size_t n, void *context)
         t->head_ended = false;
     }
     t->head_ended = t->head_ended || *line == '\r' || *line == '\n';
-    if (header_value(line, n, "Retry-After", value, sizeof value))
+    if (http_header_value(line, n, "Retry-After", value, sizeof value))
         t->response->retry_after_s = http_retry_after(value, clock_wall_s());
-    header_value(line, n, "Content-Type", t->response->content_type, sizeof t->response->content_type);
+    http_header_value(line, n, "Content-Type", t->response->content_type, sizeof t->response->content_type);
     return n;
 }
 

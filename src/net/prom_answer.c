@@ -75,9 +75,8 @@ static bool read_labels(struct envelope *v, struct prom_series *s)
     if (!prom_want(&v->r, '{'))
         return false;
     while (prom_key(&v->r, &first, &name, &more) && more) {
-        const struct prom_label *own = v->m->labels + v->m->n_labels - s->n_labels;
-        for (int i = 0; i < s->n_labels; i++)
-            if (strcmp(own[i].name, name) == 0)
+        for (int i = 1; i <= s->n_labels; i++)
+            if (strcmp(v->m->labels[v->m->n_labels - (size_t)i].name, name) == 0)
                 return prom_refuse(&v->r, "a label stands twice in one series");
         if (s->n_labels == LABELS_LIMIT)
             return prom_refuse(&v->r, "a series with too many labels");

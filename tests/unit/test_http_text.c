@@ -29,6 +29,21 @@ START_TEST(finds_the_host)
 }
 END_TEST
 
+START_TEST(takes_a_header_apart)
+{
+    char value[8];
+    static const char line[] = "Retry-After: \t 12 \r\n";
+    ck_assert(http_header_value(line, sizeof line - 1, "retry-after", value, sizeof value));
+    ck_assert_str_eq(value, "12");
+    ck_assert(http_header_value("A:123456789", 11, "A", value, sizeof value));
+    ck_assert_str_eq(value, "1234567");
+    ck_assert(http_header_value("A:", 2, "A", value, sizeof value) && !*value);
+    ck_assert(!http_header_value("AB: 1", 5, "A", value, sizeof value));
+    ck_assert(!http_header_value("A", 1, "A", value, sizeof value));
+    ck_assert(!http_header_value("", 0, "A", value, sizeof value));
+}
+END_TEST
+
 #define NOW_S 784111777.0 /* Sun, 06 Nov 1994 08:49:37 GMT */
 
 START_TEST(reads_retry_after)
@@ -61,4 +76,4 @@ START_TEST(reads_retry_after)
 }
 END_TEST
 
-SUITE("http_text", escapes, finds_the_host, reads_retry_after)
+SUITE("http_text", escapes, finds_the_host, takes_a_header_apart, reads_retry_after)
