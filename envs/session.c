@@ -112,7 +112,9 @@ static bool wait_for_sight(struct session_model *m, struct sample *out, double *
         if (ready || (seen && !unknown && *waited_s >= m->parts.session.ready_timeout_s))
             return true;
         if (!said && (!seen || unknown)) {
-            pause_because(m, seen ? unknown : why.message);
+            if (seen)
+                (void)err_set(&why, ERR_IO, "%s is not known", unknown);
+            pause_because(m, why.message);
             said = true;
         }
         if (stopped(m))

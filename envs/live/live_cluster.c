@@ -111,3 +111,8 @@ const struct fleet_view *live_cluster_view(const struct cluster *cluster)
     const struct live_cluster *c = (const struct live_cluster *)cluster;
     return c->sampled ? fleet_view(c->fleet, c->index) : NULL;
 }
+
+const struct fleet *live_cluster_fleet(const struct cluster *cluster)
+{
+    return ((const struct live_cluster *)cluster)->fleet;
+}

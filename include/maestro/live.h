@@ -116,5 +116,7 @@ struct live_cluster_config {
 MUST_CHECK bool live_cluster_open(const struct live_cluster_config *config, struct cluster **out, struct err *e);
 /* What the last sample was made from: annotations, conflicts, rollout. NULL before the first. */
 const struct fleet_view *live_cluster_view(const struct cluster *c);
+/* The fleet of one behind it, for live_status. */
+const struct fleet *live_cluster_fleet(const struct cluster *c);
 
 #endif

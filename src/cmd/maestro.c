@@ -49,7 +49,7 @@ static int show_manual_keys(void)
     static struct settings s;
     struct err e = {0};
     CLEANUP_BUF struct buf text = {0};
-    if (!settings_parse(&s, "manual", "", 0, &e)) {
+    if (!settings_all(&s, &e)) {
         fprintf(stderr, "maestro: %s\n", e.message);
         return CLI_EXIT_FAILED;
     }

@@ -1,6 +1,7 @@
 /* settings: the sections of all layers gathered into one configuration, read in the right order, and made into the
  * environment that they describe. Knows no verb. */
 #include "settings.h"
+#include "settings_live.h"
 
 #include <maestro/cartpole.h>
 #include <maestro/data.h>
@@ -14,6 +15,8 @@
 static const struct config_key task_keys[] = {
     {"env", CONFIG_CHOICE, KEY(env), "microservice", 0, 0, NULL, "microservice|cartpole",
      "The environment: the simulated service, or CartPole-v1 to check the trainer with."},
+    {"cluster", CONFIG_CHOICE, KEY(cluster), "simulated", 0, 0, NULL, "simulated|live",
+     "Where the service runs: in the built-in simulation, or on a Kubernetes cluster in real time."},
     {"profile", CONFIG_STRING, KEY(profile), "web-api", 0, 0, NULL, NULL,
      "The service that is simulated: a name of envs/NAME.yaml or a path."},
     {"traces", CONFIG_TEXTS, KEY(traces), "", 0, 0, NULL, NULL,
@@ -24,7 +27,17 @@ static const struct config_key task_keys[] = {
      "Random faults at the profile's rates while training."},
 };
 
-static void gather(struct settings *s)
+#undef KEY
+#define KEY(field) offsetof(struct settings_live, field)
+
+static const struct config_key live_keys[] = {
+    {"namespace", CONFIG_STRING, KEY(space), "", 0, 0, NULL, NULL,
+     "Namespace of the Deployment that is trained on; empty: that of the account or context."},
+    {"deployment", CONFIG_STRING, KEY(deployment), "", 0, 0, NULL, NULL, "The Deployment that is trained on."},
+};
+
+/* How many sections there are: those of a live session stand last. */
+static int gather(struct settings *s, bool live)
 {
     const struct config_section own[SETTINGS_OWN_SECTIONS] = {
         {"task", "What is learnt on.", task_keys, (int)(sizeof task_keys / sizeof *task_keys), &s->task},
@@ -38,17 +51,25 @@ static void gather(struct settings *s)
         {"train", "The training run.", train_config_keys, train_config_keys_count, &s->train},
     };
     memcpy(s->sections, own, sizeof own);
-    int n = profile_sections(&s->profile, s->sections + SETTINGS_OWN_SECTIONS);
-    (void)n;
+    int n = SETTINGS_OWN_SECTIONS + profile_sections(&s->profile, s->sections + SETTINGS_OWN_SECTIONS);
+    const struct config_section of_live[SETTINGS_LIVE_SECTIONS] = {
+        {"live", "The target of a live session.", live_keys, (int)(sizeof live_keys / sizeof *live_keys), &s->live},
+        {"session", "How a live session's episodes begin.", session_config_keys, n_session_config_keys, &s->session},
+        {"prometheus", "Where signals come from.", live_prometheus_keys, n_live_prometheus_keys, &s->prometheus},
+        {"kubernetes", "Where replicas are read and set.", live_kubernetes_keys, n_live_kubernetes_keys,
+         &s->kubernetes},
+    };
+    if (live)
+        memcpy(s->sections + n, of_live, sizeof of_live);
+    return n + (live ? SETTINGS_LIVE_SECTIONS : 0);
 }
 
-static bool start(struct settings *s, struct err *e)
+static bool start(struct settings *s, bool live, struct err *e)
 {
     settings_finish(s);
     memset(s, 0, sizeof *s);
     profile_default(&s->profile);
-    gather(s);
-    return config_init(&s->config, s->sections, SETTINGS_SECTIONS, e);
+    return config_init(&s->config, s->sections, gather(s, live), e);
 }
 
 static bool read_named(struct settings *s, const char *folder, const char *name, struct err *e)
@@ -75,15 +96,16 @@ static void name_profile(struct settings *s)
         *dot = '\0';
 }
 
-/* Twice: the first pass only tells which profile the others are to be laid over. */
+/* Twice: the first pass only tells which profile the others are to be laid over, and whether the cluster is live. */
 bool settings_read(struct settings *s, const struct cli *cli, const struct cli_verb *verb, const char *preset,
                    struct err *e)
 {
-    if (!start(s, e) || !over_profile(s, cli, verb, preset, e))
+    if (!start(s, true, e) || !over_profile(s, cli, verb, preset, e))
         return false;
     char profile[CONFIG_TEXT];
     memcpy(profile, s->task.profile, sizeof profile);
-    if (!start(s, e) || !read_named(s, "envs/", profile, e) || !over_profile(s, cli, verb, preset, e))
+    bool live = s->task.cluster == SETTINGS_LIVE;
+    if (!start(s, live, e) || !read_named(s, "envs/", profile, e) || !over_profile(s, cli, verb, preset, e))
         return false;
     name_profile(s);
     return profile_check(&s->profile, e);
@@ -91,10 +113,18 @@ bool settings_read(struct settings *s, const struct cli *cli, const struct cli_v
 
 bool settings_parse(struct settings *s, const char *name, const char *text, size_t n, struct err *e)
 {
-    if (!start(s, e) || !config_text(&s->config, name, text, n, e))
+    if (!start(s, true, e) || !config_text(&s->config, name, text, n, e))
+        return false;
+    bool live = s->task.cluster == SETTINGS_LIVE;
+    if (!live && (!start(s, false, e) || !config_text(&s->config, name, text, n, e)))
         return false;
     name_profile(s);
     return profile_check(&s->profile, e);
+}
+
+bool settings_all(struct settings *s, struct err *e)
+{
+    return start(s, true, e);
 }
 
 void settings_finish(struct settings *s)
@@ -216,14 +246,15 @@ static bool open_microservice(const struct settings *s, struct settings_world *w
            microservice_open(&parts, &w->env, e);
 }
 
-bool settings_world_open(const struct settings *s, struct settings_world *out, struct err *e)
+bool settings_world_open(const struct settings *s, const volatile sig_atomic_t *stop, struct settings_world *out,
+                         struct err *e)
 {
     memset(out, 0, sizeof *out);
     if (s->task.env == SETTINGS_CARTPOLE && s->train.steps_csv)
         return err_set(e, ERR_USAGE, "train.steps_csv: tells of replicas, which cartpole has not");
     if (s->task.env == SETTINGS_CARTPOLE)
         cartpole_env(&out->env);
-    else if (!open_microservice(s, out, e)) {
+    else if (!(s->task.cluster == SETTINGS_LIVE ? settings_live_open(s, stop, out, e) : open_microservice(s, out, e))) {
         settings_world_close(out);
         return false;
     }
@@ -237,6 +268,7 @@ void settings_world_close(struct settings_world *w)
         return;
     if (w->opened && w->env.ops->close)
         w->env.ops->close(&w->env);
+    cluster_close(w->cluster);
     sim_model_close(w->model);
     steps_close(w->steps);
     for (int i = 0; i < w->n_traces; i++)
@@ -246,6 +278,5 @@ void settings_world_close(struct settings_world *w)
 
 const struct control *settings_control(const struct settings *s, const struct env *env)
 {
-    (void)s;
-    return microservice_control(env);
+    return s->task.cluster == SETTINGS_LIVE ? session_control(env) : microservice_control(env);
 }

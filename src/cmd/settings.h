@@ -7,10 +7,12 @@
 #include <maestro/cli.h>
 #include <maestro/config.h>
 #include <maestro/lagrange.h>
+#include <maestro/live.h>
 #include <maestro/microservice.h>
 #include <maestro/observation.h>
 #include <maestro/ppo.h>
 #include <maestro/profile.h>
+#include <maestro/session.h>
 #include <maestro/sim.h>
 #include <maestro/steps.h>
 #include <maestro/trace.h>
@@ -18,9 +20,12 @@
 
 enum settings_env { SETTINGS_MICROSERVICE, SETTINGS_CARTPOLE };
 
+enum settings_cluster { SETTINGS_SIMULATED, SETTINGS_LIVE };
+
 /* Section "task": what is learnt on. */
 struct settings_task {
     int env;                   /* enum settings_env */
+    int cluster;               /* enum settings_cluster */
     char profile[CONFIG_TEXT]; /* name or path */
     char traces
         [CONFIG_TEXT]; /* files for training, comma-separated; "FILE#0..0.7" takes a part; empty: generated loads */
@@ -28,8 +33,15 @@ struct settings_task {
     bool faults;
 };
 
+/* Section "live": the one target of a live session. */
+struct settings_live {
+    char space[CONFIG_TEXT]; /* "": that of the account or context */
+    char deployment[CONFIG_TEXT];
+};
+
 #define SETTINGS_OWN_SECTIONS 8
-#define SETTINGS_SECTIONS (SETTINGS_OWN_SECTIONS + PROFILE_SECTIONS)
+#define SETTINGS_LIVE_SECTIONS 4 /* only where task.cluster is live */
+#define SETTINGS_SECTIONS (SETTINGS_OWN_SECTIONS + PROFILE_SECTIONS + SETTINGS_LIVE_SECTIONS)
 #define SETTINGS_TRACES 32
 
 struct settings {
@@ -42,6 +54,10 @@ struct settings {
     struct ppo_config ppo;
     struct train_config train;
     struct service_profile profile;
+    struct settings_live live;
+    struct session_config session;
+    struct live_prometheus prometheus;
+    struct live_kubernetes kubernetes;
     struct config_section sections[SETTINGS_SECTIONS];
     struct config config;
 };
@@ -58,14 +74,19 @@ struct settings_world {
     struct trace traces[SETTINGS_TRACES];
     int n_traces;
     struct sim_model *model;
-    struct steps *steps; /* NULL unless train.steps_csv */
+    struct cluster *cluster; /* the live one; NULL: simulated */
+    struct steps *steps;     /* NULL unless train.steps_csv */
     struct env env;
     bool opened;
 };
 
-/* cartpole needs no world beyond env. ERR_USAGE names the key that does not fit. */
-MUST_CHECK bool settings_world_open(const struct settings *s, struct settings_world *out, struct err *e);
+/* cartpole needs no world beyond env. ERR_USAGE names the key that does not fit. stop: ends a live session's waiting. */
+MUST_CHECK bool settings_world_open(const struct settings *s, const volatile sig_atomic_t *stop,
+                                    struct settings_world *out, struct err *e);
 void settings_world_close(struct settings_world *w);
+
+/* Every section there is, also those that only a live session reads: for --help. */
+MUST_CHECK bool settings_all(struct settings *s, struct err *e);
 
 /* The control settings of the environment, for the policy file. Not for cartpole. */
 const struct control *settings_control(const struct settings *s, const struct env *env);

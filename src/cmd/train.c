@@ -21,7 +21,7 @@ static struct {
     const char *preset;
     const char *resume;
     const char *out;
-    const char *init;
+    const char *init, *cluster;
     const char *threads;
     const char *steps;
 } given;
@@ -32,6 +32,7 @@ static const struct cli_option options[] = {
     {"resume", 0, CLI_TEXT, "RUN", "Go on with a run that was stopped; its settings cannot be changed", &given.resume},
     {"out", 'o', CLI_TEXT, "RUN", "The run folder, same as --train.out; default runs/PRESET-SEED", &given.out},
     {"init", 0, CLI_TEXT, "FILE", "Same as --train.init: learn on from this policy", &given.init},
+    {"cluster", 0, CLI_TEXT, "simulated|live", "Same as --task.cluster: where the service runs", &given.cluster},
     {"threads", 't', CLI_TEXT, "N", "Same as --train.threads; the result does not depend on it", &given.threads},
     {"steps", 'n', CLI_TEXT, "N", "Same as --train.total_timesteps", &given.steps},
 };
@@ -147,16 +148,18 @@ static void write_scores(const struct train_evaluation *evaluation, struct buf *
 static bool save_policy(void *arg, const char *path, const struct train_policy *p, struct err *e)
 {
     const struct show *show = arg;
-    const struct service_profile *profile = &show->settings->profile;
+    const struct settings *settings = show->settings;
+    const struct profile_measurement *simulated = &settings->profile.measurement;
+    const struct live_prometheus *live = settings->task.cluster == SETTINGS_LIVE ? &settings->prometheus : NULL;
     CLEANUP_BUF struct buf scores = {0};
     __attribute__((cleanup(policyfile_finish))) struct policy_file file = {
         .actor = p->ppo->actor_shape,
         .critic = p->ppo->critic_shape,
         .obs_clip = p->normaliser->on ? (float)p->normaliser->clip : POLICYFILE_UNCLIPPED,
-        .control = *settings_control(show->settings, show->env),
-        .scrape_s = profile->measurement.scrape_s,
-        .window_s = profile->measurement.window_s,
-        .quantile = profile->measurement.quantile,
+        .control = *settings_control(settings, show->env),
+        .scrape_s = live ? live->scrape_s : simulated->scrape_s,
+        .window_s = live ? live->window_s : simulated->window_s,
+        .quantile = live ? live->quantile : simulated->quantile,
         .seed = (uint64_t)p->seed,
         .steps = p->steps};
     size_t n_actor = mlp_parameter_count(&file.actor);
@@ -194,8 +197,9 @@ static bool add_set(struct cli *cli, const char *key, const char *value, char *r
 
 static bool add_sets(struct cli *cli, struct err *e)
 {
-    static char rooms[4][CONFIG_TEXT];
+    static char rooms[5][CONFIG_TEXT];
     return add_set(cli, "train.out", given.out, rooms[0], e) && add_set(cli, "train.init", given.init, rooms[3], e) &&
+           add_set(cli, "task.cluster", given.cluster, rooms[4], e) &&
            add_set(cli, "train.threads", given.threads, rooms[1], e) &&
            add_set(cli, "train.total_timesteps", given.steps, rooms[2], e);
 }
@@ -340,6 +344,9 @@ static bool train_on(struct settings *s, const struct settings_world *world, con
         show.width = size.ws_col;
     if (!print_policy_text(s, &policy_text, e))
         return false;
+    if (s->task.env != SETTINGS_CARTPOLE && !reward_constrained(&settings_control(s, env)->target))
+        fprintf(stderr,
+                "maestro train: warning: neither latency constraint is set, so latency earns and costs nothing\n");
     const struct train_setup setup = {.env = env,
                                       .steps = world->steps,
                                       .config = s->train,
@@ -373,6 +380,18 @@ static void print_settings(const struct settings *s)
     fputs(text.bytes ? text.bytes : "", stdout);
 }
 
+/* A live target gets its old replica count back, however the session ended. */
+static bool restore(const struct settings_world *world, bool done, struct err *e)
+{
+    struct err why = {0};
+    if (!world->opened || !world->cluster || session_restore(&world->env, &why))
+        return done;
+    if (done)
+        return err_set(e, ERR_IO, "the replica count could not be given back: %s", why.message);
+    fprintf(stderr, "maestro train: the replica count could not be given back: %s\n", why.message);
+    return false;
+}
+
 static bool run(struct cli *cli, struct err *e)
 {
     static struct settings s;
@@ -388,7 +407,8 @@ static bool run(struct cli *cli, struct err *e)
         return err_set(e, ERR_USAGE, "%.200s: exists already; choose another --out, or go on with --resume %.200s",
                        s.train.out, s.train.out);
     watch_signals();
-    bool done = settings_world_open(&s, &world, e) && train_on(&s, &world, text.bytes, e);
+    bool done = settings_world_open(&s, &stop, &world, e) && train_on(&s, &world, text.bytes, e);
+    done = restore(&world, done, e);
     settings_world_close(&world);
     settings_finish(&s);
     return done;
@@ -398,7 +418,7 @@ static void show_help(void)
 {
     static struct settings s;
     CLEANUP_BUF struct buf help = {0};
-    bool has_keys = settings_parse(&s, "help", "", 0, NULL);
+    bool has_keys = settings_all(&s, NULL);
     cli_help("maestro", &cmd_train_verb, has_keys ? &s.config : NULL, &help);
     fputs(help.bytes ? help.bytes : "", stdout);
     settings_finish(&s);
