@@ -38,7 +38,7 @@ MUST_CHECK bool chaosmesh_read(const char *file, const struct chaosmesh_target *
                                struct chaosmesh_experiment *experiment, struct err *e);
 
 /* The same of a text. */
-MUST_CHECK bool chaosmesh_parse(const char *name, const char *text, size_t n, const struct chaosmesh_target *target,
+MUST_CHECK bool chaosmesh_parse(const char *name, const struct buf *text, const struct chaosmesh_target *target,
                                 struct buf *body, struct chaosmesh_experiment *experiment, struct err *e);
 
 /* Creates what the file says. On failure experiment is set where the object may yet exist (an answer was lost): stop it. Zero

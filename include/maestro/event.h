@@ -34,8 +34,9 @@ void event_tell(struct event_sender *s, const struct event *event, double now_s)
 /* Sends what waits, for about budget_s at most. Returns how many still wait. */
 int event_send(struct event_sender *s, double now_s, double budget_s);
 
-unsigned long long event_sent(const struct event_sender *s);    /* requests that were accepted */
-unsigned long long event_dropped(const struct event_sender *s); /* told, but not sent: too many, refused, or too often tried */
-const char *event_why(const struct event_sender *s);            /* last failure in words; "" none */
+unsigned long long event_sent(const struct event_sender *s); /* requests that were accepted */
+unsigned long long
+event_dropped(const struct event_sender *s);         /* told, but not sent: too many, refused, or too often tried */
+const char *event_why(const struct event_sender *s); /* last failure in words; "" none */
 
 #endif

@@ -251,8 +251,8 @@ static bool put_object(struct making *m, const struct yaml_node *root)
     return json_write_end(&m->w, m->e);
 }
 
-bool chaosmesh_parse(const char *name, const char *text, size_t n, const struct chaosmesh_target *target,
-                     struct buf *body, struct chaosmesh_experiment *experiment, struct err *e)
+bool chaosmesh_parse(const char *name, const struct buf *text, const struct chaosmesh_target *target, struct buf *body,
+                     struct chaosmesh_experiment *experiment, struct err *e)
 {
     CLEANUP_BUF struct buf out = {0};
     struct chaosmesh_experiment made = {0};
@@ -261,7 +261,7 @@ bool chaosmesh_parse(const char *name, const char *text, size_t n, const struct 
         return err_set(e, ERR_USAGE, "session '%.100s' cannot be a label", target->session);
     if (strlen(target->space) >= sizeof made.space || !*target->space)
         return err_set(e, ERR_USAGE, "namespace '%.100s' cannot be one", target->space);
-    if (!yaml_parse(&tree, name, text, n, e))
+    if (!yaml_parse(&tree, name, text->len ? text->bytes : "", text->len, e))
         return false;
     struct making m = {.name = name, .target = target, .experiment = &made, .w = {.out = &out}, .e = e};
     bool done = put_object(&m, tree.root);
@@ -277,6 +277,5 @@ bool chaosmesh_read(const char *file, const struct chaosmesh_target *target, str
                     struct chaosmesh_experiment *experiment, struct err *e)
 {
     CLEANUP_BUF struct buf text = {0};
-    return file_read(file, YAML_BYTES_LIMIT, &text, e) &&
-           chaosmesh_parse(file, text.len ? text.bytes : "", text.len, target, body, experiment, e);
+    return file_read(file, YAML_BYTES_LIMIT, &text, e) && chaosmesh_parse(file, &text, target, body, experiment, e);
 }

@@ -22,10 +22,14 @@ char *kube_what(char out[KUBE_WHAT], const struct kube_call *call);
 
 bool kube_scale_read(const struct json *object, struct kube_scale *out, struct err *e);
 
-/* Walks a list's body: each item is parsed by itself, so that a page costs the memory of one object. frame becomes the list
- * without its items. stopped: each said so. */
-struct json_document;
+/* One page of a list, once walked. */
+struct kube_page {
+    struct json_document frame; /* the list without its items; json_finish */
+    bool stopped;               /* each said so */
+};
+
+/* Walks a list's body: each item is parsed by itself, so that a page costs the memory of one object. */
 MUST_CHECK bool kube_page_walk(const char *name, const char *text, size_t n, const struct kube_walk *walk,
-                               struct json_document *frame, bool *stopped, struct err *e);
+                               struct kube_page *page, struct err *e);
 
 #endif

@@ -50,10 +50,9 @@ static bool read_page(struct kube *k, struct paging *p, const struct kube_walk *
 {
     CLEANUP_BUF struct buf path = {0};
     struct http_response response = {0};
-    struct json_document frame = {0};
+    struct kube_page page = {0};
     struct err e = {0};
     char what[KUBE_WHAT];
-    bool stopped = false;
     put_path(&path, p);
     if (!buf_ok(&path, &e))
         return kube_broken(out, "list", e.message);
@@ -61,13 +60,13 @@ static bool read_page(struct kube *k, struct paging *p, const struct kube_walk *
     bool done = kube_ask(k, &call, &response, out);
     if (done) {
         const struct buf *body = &response.body;
-        done = kube_page_walk("the answer", body->len ? body->bytes : "", body->len, walk, &frame, &stopped, &e) &&
-               find_next(p, frame.root, &e);
+        done = kube_page_walk("the answer", body->len ? body->bytes : "", body->len, walk, &page, &e) &&
+               find_next(p, page.frame.root, &e);
         if (!done)
             kube_broken(out, kube_what(what, &call), e.message);
     }
-    *more = done && !stopped && p->next.len > 0;
-    json_finish(&frame);
+    *more = done && !page.stopped && p->next.len > 0;
+    json_finish(&page.frame);
     http_response_finish(&response);
     return done;
 }

@@ -113,20 +113,19 @@ static bool walk_items(const char *name, struct span items, const struct kube_wa
     return true;
 }
 
-bool kube_page_walk(const char *name, const char *text, size_t n, const struct kube_walk *walk,
-                    struct json_document *frame, bool *stopped, struct err *e)
+bool kube_page_walk(const char *name, const char *text, size_t n, const struct kube_walk *walk, struct kube_page *page,
+                    struct err *e)
 {
     struct span all = {text, text + n}, items = find_items(text, text + n);
-    *stopped = false;
-    if (!read_frame(name, all, items, frame, e))
+    struct kube_page made = {0};
+    if (!read_frame(name, all, items, &made.frame, e))
         return false;
-    const struct json *found = json_find(frame->root, "items");
-    if (!found || !(json_is_array(found) || json_is_null(found))) {
-        json_finish(frame);
-        return err_set(e, ERR_FORMAT, "%s: no list: field 'items' is missing", name);
-    }
-    if (!items.at || walk_items(name, items, walk, stopped, e))
+    const struct json *found = json_find(made.frame.root, "items");
+    bool list = json_is_null(found) || (json_is_array(found) && !json_first(found)); // emptied by us, or empty
+    if (list && (!items.at || walk_items(name, items, walk, &made.stopped, e))) {
+        *page = made;
         return true;
-    json_finish(frame);
-    return false;
+    }
+    json_finish(&made.frame);
+    return list ? false : err_set(e, ERR_FORMAT, "%s: no list: field 'items' is missing", name);
 }

@@ -19,7 +19,11 @@ static bool parse(const char *text, const struct chaosmesh_target *target)
     buf_clear(&body);
     e = (struct err){0};
     made = (struct chaosmesh_experiment){0};
-    return chaosmesh_parse("f.yaml", text, strlen(text), target, &body, &made, &e);
+    struct buf file_text = {0};
+    buf_text(&file_text, text);
+    bool done = chaosmesh_parse("f.yaml", &file_text, target, &body, &made, &e);
+    buf_finish(&file_text);
+    return done;
 }
 
 static void expect_body(const char *part)
