@@ -21,11 +21,12 @@
 #define JOURNAL_POLICY 192         /* bytes of a policy's text, with the NUL */
 #define JOURNAL_HASH 17            /* 16 hexadecimal digits and NUL */
 
-/* One decision. Pods are not kept: policies that need them keep what they made of them in their proposal. */
+/* One decision. Pods are not kept beyond their CPU request: what a policy made of them is its proposal. */
 struct journal_record {
     struct sample sample; /* pods NULL */
     struct target target;
     struct guard_orders orders;
+    double cpu_request_percent; /* of one pod, as known at the decision; 0: unknown */
     char policy[32];
     enum policy_kind kind;
     int n_features, n_actions;
@@ -60,6 +61,8 @@ MUST_CHECK bool journal_open(const char *path, uint64_t limit_bytes, int keep, s
  * target's own mark, zeroed at first and whenever its past was forgotten or its settings changed. */
 MUST_CHECK bool journal_turn(struct journal *j, unsigned *file, double time_s, const struct journal_opening *opening,
                              struct err *e);
+/* For rounds in which many targets turn first and write afterwards: rotates now if due, and from then on only here. */
+MUST_CHECK bool journal_begin_round(struct journal *j, struct err *e);
 /* A line that could not be written whole is cut off again, and every target's state is written anew from there. */
 MUST_CHECK bool journal_write(struct journal *j, const struct journal_record *record, struct err *e);
 void journal_close(struct journal *j); /* accepts NULL */

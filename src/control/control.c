@@ -40,6 +40,7 @@ static void fill_input(const struct control *c, const struct control_state *s, s
 {
     r->target = s->target;
     r->orders = s->orders;
+    r->cpu_request_percent = s->observation.cpu_request_percent;
     r->n_features = c->observation.n;
     r->n_actions = c->actions.n;
     observation_features(&c->observation, &s->observation, r->features);

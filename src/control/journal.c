@@ -14,6 +14,7 @@ struct journal {
     int keep;
     uint64_t size;
     unsigned file; /* the present file's number, from 1; grows too where decisions were lost */
+    bool rounds;   /* rotation is left to journal_begin_round */
     bool torn;     /* bytes behind size are no whole line */
     struct buf line;
 };
@@ -88,6 +89,11 @@ static bool rotate(struct journal *j, struct err *e)
     return true;
 }
 
+static bool is_due(const struct journal *j)
+{
+    return j->limit_bytes && j->size >= j->limit_bytes;
+}
+
 /* What a failed write left behind the last whole line goes before anything else is written. */
 static bool mend(struct journal *j, struct err *e)
 {
@@ -119,7 +125,7 @@ bool journal_turn(struct journal *j, unsigned *file, double time_s, const struct
     if (opening->n_state > JOURNAL_STATE_LIMIT || opening->n_control > JOURNAL_CONTROL_LIMIT)
         return err_set(e, ERR_FORMAT, "journal: a state of %zu and settings of %zu bytes; at most %d and %d fit",
                        opening->n_state, opening->n_control, JOURNAL_STATE_LIMIT, JOURNAL_CONTROL_LIMIT);
-    if (j->limit_bytes && j->size >= j->limit_bytes && !rotate(j, e))
+    if (!j->rounds && is_due(j) && !rotate(j, e))
         return false;
     if (*file == j->file)
         return true;
@@ -129,6 +135,12 @@ bool journal_turn(struct journal *j, unsigned *file, double time_s, const struct
         return false;
     *file = j->file;
     return true;
+}
+
+bool journal_begin_round(struct journal *j, struct err *e)
+{
+    j->rounds = true;
+    return !is_due(j) || rotate(j, e);
 }
 
 bool journal_write(struct journal *j, const struct journal_record *record, struct err *e)

@@ -233,8 +233,9 @@ static bool get_outcome(const struct json *line, struct journal_record *r, struc
 static bool get_decision(const struct json *line, struct journal_record *r, struct err *e)
 {
     memset(r, 0, sizeof *r);
-    return get_sample(line, &r->sample, e) && get_target(line, &r->target, e) && get_policy(line, r, e) &&
-           get_orders(line, &r->orders, e) && get_guard(line, &r->guard, e) && get_outcome(line, r, e);
+    return get_sample(line, &r->sample, e) && get_double(line, "cpu_request", &r->cpu_request_percent, e) &&
+           get_target(line, &r->target, e) && get_policy(line, r, e) && get_orders(line, &r->orders, e) &&
+           get_guard(line, &r->guard, e) && get_outcome(line, r, e);
 }
 
 static int digit(char c)

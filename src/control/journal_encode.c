@@ -140,6 +140,8 @@ void journal_encode(const struct journal_record *r, struct buf *out)
     put_double(out, r->sample.time_s);
     put_target(out, &r->target);
     put_sample(out, &r->sample);
+    buf_text(out, ",\"cpu_request\":");
+    put_double(out, r->cpu_request_percent);
     put_policy(out, r);
     if (r->orders.has_max || r->orders.has_pause || r->orders.has_restore || r->orders.no_down)
         put_orders(out, &r->orders);

@@ -61,6 +61,7 @@ static void fill(struct rng *rng, struct journal_record *r)
     }
     r->output.value = any_float(rng);
     r->output.ood = any_float(rng);
+    r->cpu_request_percent = any_double(rng);
     r->sample.rolling_out = rng_bounded(rng, 2);
     r->orders.no_down = rng_bounded(rng, 2);
     r->stood_in = rng_bounded(rng, 2);
@@ -131,6 +132,7 @@ static void expect_same(const struct journal_record *a, const struct journal_rec
     ck_assert_int_eq(a->written, b->written);
     ck_assert(same_floats(&a->output.ood, &b->output.ood, 1));
     ck_assert_int_eq(a->sample.rolling_out, b->sample.rolling_out);
+    ck_assert(same_double(a->cpu_request_percent, b->cpu_request_percent));
     ck_assert_int_eq(a->stood_in, b->stood_in);
     ck_assert_int_eq(a->own_signals, b->own_signals);
     ck_assert_int_eq(a->rule_replicas, b->rule_replicas);

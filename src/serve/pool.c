@@ -1,0 +1,275 @@
+/* pool: policy texts to open policies. In: a text of the configuration or of an annotation. Out: the policy and the control
+ * settings it brings. Decides what an annotation may ask for; knows nothing of targets. */
+#include <maestro/pool.h>
+
+#include <maestro/file.h>
+#include <maestro/policyfile.h>
+#include <maestro/registry.h>
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define POOL_ENTRIES 256
+#define POOL_TEXT 1024
+#define POLICY_FILE_LIMIT ((size_t)64 << 20)
+
+struct entry {
+    struct pooled pooled;  /* first */
+    char *text;            /* owned */
+    char *path;            /* owned; NULL: no file */
+    char *opened;          /* owned; what registry_open is given */
+    struct timespec mtime; /* of the file, as last looked at */
+    off_t size;
+    ino_t inode;
+};
+
+struct pool {
+    char folder[POOL_TEXT], allowed[POOL_TEXT], policy[POOL_TEXT], breaker[POOL_TEXT];
+    double period_s, window_s;
+    struct entry *entries[POOL_ENTRIES];
+    int n;
+};
+
+static void entry_free(struct entry *entry)
+{
+    if (!entry)
+        return;
+    policy_close(entry->pooled.shared);
+    free(entry->text);
+    free(entry->path);
+    free(entry->opened);
+    free(entry);
+}
+
+static bool copy_text(char out[POOL_TEXT], const char *text, struct err *e)
+{
+    size_t n = text ? strlen(text) : 0;
+    if (n >= POOL_TEXT)
+        return err_set(e, ERR_USAGE, "policies: '%.60s...' is longer than %d bytes", text, POOL_TEXT - 1);
+    memcpy(out, text ? text : "", n + 1);
+    return true;
+}
+
+bool pool_open(const struct pool_config *config, struct pool **out, struct err *e)
+{
+    struct pool *p = calloc(1, sizeof *p);
+    if (!p)
+        return err_set(e, ERR_IO, "policies: out of memory");
+    p->period_s = config->period_s;
+    p->window_s = config->window_s;
+    if (!copy_text(p->folder, config->folder, e) || !copy_text(p->allowed, config->allowed, e) ||
+        !copy_text(p->policy, config->policy, e) || !copy_text(p->breaker, config->breaker, e)) {
+        free(p);
+        return false;
+    }
+    *out = p;
+    return true;
+}
+
+void pool_close(struct pool *p)
+{
+    for (int i = 0; p && i < p->n; i++)
+        entry_free(p->entries[i]);
+    free(p);
+}
+
+static bool listed(const char *list, const char *text, size_t n)
+{
+    for (const char *at = list; *at;) {
+        size_t length = strcspn(at, ",");
+        if (length == n && memcmp(at, text, n) == 0)
+            return true;
+        at += length + (at[length] == ',');
+    }
+    return false;
+}
+
+/* Texts of the configuration itself. */
+static bool is_own(const struct pool *p, const char *text)
+{
+    return strcmp(text, p->policy) == 0 || strcmp(text, p->breaker) == 0 || listed(p->allowed, text, strlen(text));
+}
+
+/* A kind that reaches out must be listed whole. */
+static bool is_allowed(const struct pool *p, const char *text)
+{
+    size_t n_kind = strcspn(text, ":");
+    bool reaches_out = n_kind == 6 && memcmp(text, "remote", 6) == 0;
+    return is_own(p, text) || (!reaches_out && listed(p->allowed, text, n_kind));
+}
+
+static bool is_plain_name(const char *name)
+{
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    return *name && *name != '.' && strspn(name, PLAIN) == strlen(name);
+}
+
+/* ppo:NAME becomes folder/NAME.safetensors; a path stands only in the configuration's own text. */
+static bool find_path(const struct pool *p, const char *text, char out[PATH_MAX], struct err *e)
+{
+    const char *name = text + strlen("ppo:");
+    int n;
+    if (is_own(p, text) && strchr(name, '/'))
+        n = snprintf(out, PATH_MAX, "%s", name);
+    else if (!is_plain_name(name))
+        return err_set(e, ERR_USAGE, "policy '%.100s': a policy file is given by its name, without a path", text);
+    else if (!*p->folder)
+        return err_set(e, ERR_USAGE, "policy '%.100s': autoscaler.policies names no folder of policy files", text);
+    else
+        n = snprintf(out, PATH_MAX, "%s/%s%s", p->folder, name, strstr(name, ".safetensors") ? "" : ".safetensors");
+    return (n > 0 && n < PATH_MAX) || err_set(e, ERR_USAGE, "policy '%.100s': its path is too long", text);
+}
+
+/* FNV-1a, 64 bit. */
+static void hash_bytes(const struct buf *bytes, char out[JOURNAL_HASH])
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < bytes->len; i++)
+        hash = (hash ^ (unsigned char)bytes->bytes[i]) * 0x100000001b3u;
+    snprintf(out, JOURNAL_HASH, "%016" PRIx64, hash);
+}
+
+bool pool_file_hash(const char *path, char out[JOURNAL_HASH], struct err *e)
+{
+    CLEANUP_BUF struct buf bytes = {0};
+    if (!file_read(path, POLICY_FILE_LIMIT, &bytes, e))
+        return false;
+    hash_bytes(&bytes, out);
+    return true;
+}
+
+/* What the file says beyond what the registry takes over. */
+static bool read_file(struct entry *entry, struct err *e)
+{
+    CLEANUP_BUF struct buf bytes = {0};
+    struct policy_file *file = calloc(1, sizeof *file);
+    if (!file)
+        return err_set(e, ERR_IO, "policies: out of memory");
+    bool done = file_read(entry->path, POLICY_FILE_LIMIT, &bytes, e) &&
+                policyfile_parse(entry->path, bytes.bytes, bytes.len, file, e);
+    if (done) {
+        entry->pooled.from_file = true;
+        entry->pooled.scrape_s = file->scrape_s;
+        entry->pooled.window_s = file->window_s;
+        entry->pooled.quantile = file->quantile;
+        hash_bytes(&bytes, entry->pooled.hash);
+        policyfile_finish(file);
+    }
+    free(file);
+    return done;
+}
+
+static void look_at(struct entry *entry)
+{
+    struct stat st = {0};
+    if (entry->path && stat(entry->path, &st) == 0) {
+        entry->mtime = st.st_mtim;
+        entry->size = st.st_size;
+        entry->inode = st.st_ino;
+    }
+}
+
+static bool has_changed(const struct entry *entry)
+{
+    struct stat st;
+    if (!entry->path || stat(entry->path, &st) != 0)
+        return false;
+    return st.st_mtim.tv_sec != entry->mtime.tv_sec || st.st_mtim.tv_nsec != entry->mtime.tv_nsec ||
+           st.st_size != entry->size || st.st_ino != entry->inode;
+}
+
+static bool has_no_memory(const struct policy *policy)
+{
+    return policy->ops->reset == NULL && !policy->ops->wants_pods;
+}
+
+/* The settings that a policy without settings of its own runs with. */
+static bool plain_control(const struct pool *p, struct control *out, struct err *e)
+{
+    static const struct config_list STEPS = {.n = 3, .v = {-1, 0, 1}};
+    *out = (struct control){.guard = {.enabled = true}, .period_s = p->period_s, .masks = true};
+    return observation_spec_parse(&out->observation, "raw5", p->period_s, p->window_s, e) &&
+           action_set_init(&out->actions, &STEPS, e);
+}
+
+/* Opens what entry->opened says into entry->pooled; on failure entry is as before but for the file's stamp. */
+static bool entry_read(const struct pool *p, struct entry *entry, struct err *e)
+{
+    struct entry fresh = *entry;
+    struct policy *policy = NULL;
+    look_at(entry);
+    if ((fresh.path && !read_file(&fresh, e)) || !plain_control(p, &fresh.pooled.control, e) ||
+        !registry_open(fresh.opened, &fresh.pooled.control, &policy, e))
+        return false;
+    fresh.pooled.sync_s = policy->sync_s;
+    policy_close(entry->pooled.shared);
+    fresh.pooled.shared = has_no_memory(policy) ? policy : NULL;
+    if (!fresh.pooled.shared)
+        policy_close(policy);
+    fresh.pooled.generation++;
+    entry->pooled = fresh.pooled;
+    return true;
+}
+
+static bool entry_open(const struct pool *p, const char *text, struct entry **out, struct err *e)
+{
+    char path[PATH_MAX], opened[PATH_MAX + 8];
+    bool is_file = strncmp(text, "ppo:", 4) == 0;
+    if (is_file && !find_path(p, text, path, e))
+        return false;
+    struct entry *entry = calloc(1, sizeof *entry);
+    if (!entry)
+        return err_set(e, ERR_IO, "policies: out of memory");
+    snprintf(opened, sizeof opened, is_file ? "ppo:%s" : "%s", is_file ? path : text);
+    entry->text = strdup(text);
+    entry->opened = strdup(opened);
+    entry->path = is_file ? strdup(path) : NULL;
+    entry->pooled.text = entry->text;
+    if (!entry->text || !entry->opened || (is_file && !entry->path) || !entry_read(p, entry, e)) {
+        entry_free(entry);
+        return e && e->code ? false : err_set(e, ERR_IO, "policies: out of memory");
+    }
+    *out = entry;
+    return true;
+}
+
+bool pool_find(struct pool *p, const char *text, const struct pooled **out, struct err *e)
+{
+    for (int i = 0; i < p->n; i++)
+        if (strcmp(p->entries[i]->text, text) == 0) {
+            *out = &p->entries[i]->pooled;
+            return true;
+        }
+    if (!is_allowed(p, text))
+        return err_set(e, ERR_USAGE, "policy '%.100s': not allowed; autoscaler.allowed lists %.200s", text, p->allowed);
+    if (p->n == POOL_ENTRIES)
+        return err_set(e, ERR_USAGE, "policy '%.100s': more than %d policies at once", text, POOL_ENTRIES);
+    if (!entry_open(p, text, &p->entries[p->n], e))
+        return false;
+    *out = &p->entries[p->n++]->pooled;
+    return true;
+}
+
+bool pool_instance(struct pool *p, const struct pooled *pooled, struct policy **out, struct err *e)
+{
+    const struct entry *entry = (const struct entry *)(const void *)pooled;
+    struct control unused;
+    return plain_control(p, &unused, e) && registry_open(entry->opened, &unused, out, e);
+}
+
+void pool_reload(struct pool *p, void (*told)(void *context, const char *text, const struct err *why), void *context)
+{
+    for (int i = 0; i < p->n; i++) {
+        struct err why = {0};
+        if (!has_changed(p->entries[i]))
+            continue;
+        if (entry_read(p, p->entries[i], &why))
+            why = (struct err){0};
+        if (told)
+            told(context, p->entries[i]->text, &why);
+    }
+}
