@@ -45,7 +45,8 @@ static void count_left(const struct service *v, struct fluid_pods *p, int n_slot
 {
     float surplus = 0.0f;
     for (int i = 0; i < n_slots; i++)
-        surplus += p->l[i] - latency_inside(&v->latency, p->l[i]);
+        if (p->l[i] > 0.0f)
+            surplus += p->l[i] - latency_inside(&v->latency, p->l[i]);
     p->past.ended += surplus - p->past.surplus;
     p->past.surplus = surplus;
 }
@@ -238,8 +239,11 @@ static struct reading cpu_reading(const struct sim_state *s, const struct range 
     struct reading out = {.validity = VALIDITY_NO_DATA};
     if (r->n < 2)
         return out;
-    double cores = 0.0;
+    double cores = 0.0, first_s = s->store.time_s[r->first % RING];
     for (int i = 0; i < s->n_slots; i++) {
+        const struct slot *p = &s->slots[i];
+        if (p->phase == SLOT_GONE && (double)p->gone_s <= first_s)
+            continue;
         double rate = pod_cpu_rate(&s->store, r, (double)s->t_s, i);
         if (!isnan(rate)) {
             cores += rate;

@@ -316,6 +316,11 @@ static bool drain_step(const struct service *v, struct sim_state *s, int slot)
         return true;
     }
     p->event_s = s->t_s + 1;
+    if (p->endpoint_s != NEVER) {
+        int64_t last_s = p->delete_s + whole(v->profile.pods.grace_s);
+        int64_t then_s = p->endpoint_s < last_s ? p->endpoint_s : last_s;
+        p->event_s = then_s > p->event_s ? then_s : p->event_s;
+    }
     return false;
 }
 

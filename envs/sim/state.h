@@ -36,23 +36,25 @@ enum slot_phase {
 
 /* What is looked at only when something happens to a pod. Times in whole seconds of the episode. */
 struct slot {
-    enum slot_phase phase;
+    /* One cache line: all that is asked of every pod whenever something happens to one. */
+    _Alignas(64) enum slot_phase phase;
     bool endpoint;      /* gets arrivals */
     bool endpoint_next; /* what endpoints will say from endpoint_s on */
     bool working;       /* false: arrivals that still find it fail */
     bool has_metrics;   /* metrics-server knows it */
-    int restarts;
     int64_t endpoint_s;
     int64_t event_s; /* its next change: start done, warm-up step, drained?, restart */
-    int64_t start_time_s;
     int64_t ready_changed_s;
     int64_t container_s; /* this container's start, for the leak */
-    int64_t delete_s;
-    int64_t gone_s;
     double weight;
-    double warm_from_s; /* start of warm-up */
-    double stolen;      /* share of its CPU that a stressor takes */
     double stress_mib;
+    int64_t gone_s;
+
+    int restarts;
+    int64_t start_time_s;
+    int64_t delete_s;
+    double warm_from_s;     /* start of warm-up */
+    double stolen;          /* share of its CPU that a stressor takes */
     double metrics_total_s; /* counter at the last look of metrics-server */
     double metrics_time_s;
     double metrics_percent;
