@@ -28,6 +28,7 @@ struct vecenv {
     unsigned char *states;           /* [N] blocks, arena's */
     struct vecenv_episode *episodes; /* [N], arena's */
     struct err *errors;              /* [N], arena's */
+    double spent_s;                  /* wall time inside vecenv_step since the process began; no part of the state */
 };
 
 /* Where a step puts its results: row t of a rollout, and row t + 1 of its observations and masks. */

@@ -19,6 +19,7 @@ enum column {
     REWARD_TRUE,
     FPS,
     FPS_WINDOW,
+    ENV_SHARE,
     TIME_ELAPSED,
     TOTAL_TIMESTEPS,
     LEARNING_RATE,
@@ -52,6 +53,7 @@ static const char *const NAMES[COLUMN_COUNT] = {
     [REWARD_TRUE] = "rollout/reward_true",
     [FPS] = "time/fps",
     [FPS_WINDOW] = "time/fps_window",
+    [ENV_SHARE] = "time/env_share",
     [TIME_ELAPSED] = "time/time_elapsed",
     [TOTAL_TIMESTEPS] = "time/total_timesteps",
     [LEARNING_RATE] = "train/learning_rate",
@@ -167,6 +169,12 @@ static void fill_rollout(const struct train *t, struct csv_cell *cells)
         cells[SLO_VIOLATION + k] = real(extras[k] / n);
 }
 
+/* Wall time of the environments, those of evaluations too. */
+static double env_s(const struct train *t)
+{
+    return t->envs.spent_s + t->eval_envs.spent_s;
+}
+
 static void fill_time(const struct train *t, double elapsed_s, struct csv_cell *cells)
 {
     double window_s = elapsed_s - t->now.row_elapsed_s;
@@ -175,6 +183,8 @@ static void fill_time(const struct train *t, double elapsed_s, struct csv_cell *
     cells[FPS_WINDOW] = window_s > 0.0 && t->now.steps > t->now.row_steps
                             ? whole((double)(t->now.steps - t->now.row_steps) / window_s)
                             : (struct csv_cell){CSV_EMPTY, 0};
+    if (window_s > 0.0 && !t->setup.config.deterministic_times)
+        cells[ENV_SHARE] = real((env_s(t) - t->row_env_s) / window_s);
     cells[TIME_ELAPSED] = whole(elapsed_s);
     cells[TOTAL_TIMESTEPS] = whole((double)t->now.steps);
 }
@@ -250,6 +260,7 @@ bool train_row(struct train *t, struct err *e)
     row.cells = cells;
     t->now.last_is_new = false;
     t->now.row_elapsed_s = elapsed_s;
+    t->row_env_s = env_s(t);
     t->now.row_steps = t->now.steps;
     if (t->setup.on_row)
         t->setup.on_row(t->setup.arg, &row);

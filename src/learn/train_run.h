@@ -76,6 +76,7 @@ struct train {
     double started_s;       /* monotonic, minus what earlier processes spent */
     double checkpoint_at_s; /* monotonic time of the last checkpoint */
     long long checkpoint_steps;
+    double row_env_s; /* wall time that the environments had had at the last row */
 };
 
 /* train_state.c */

@@ -2,6 +2,7 @@
  * slices, and the record of each ended episode. Does not choose actions, normalise or log. */
 #include <maestro/vecenv.h>
 
+#include <maestro/clock.h>
 #include <math.h>
 #include <string.h>
 
@@ -112,7 +113,9 @@ bool vecenv_step(struct vecenv *v, const struct vecenv_slices *s, struct err *e)
     bool alone = v->env->spec.state_bytes < HEAVY_STATE_BYTES && v->n_envs < PARALLEL_FROM_TOYS;
     int parts = alone ? 1 : team_size(v->team);
     struct job job = {v, s, parts < v->n_envs ? parts : v->n_envs};
+    double begin_s = clock_monotonic_s();
     team_run(job.n_parts > 1 ? v->team : NULL, job.n_parts, step_part, &job);
+    v->spent_s += clock_monotonic_s() - begin_s;
     for (int i = 0; i < v->n_envs; i++) {
         if (v->errors[i].code != ERR_NONE) {
             if (e)

@@ -81,6 +81,7 @@ START_TEST(progress_has_the_published_columns)
                                         "rollout/ep_rew_mean",
                                         "rollout/ep_len_mean",
                                         "time/fps",
+                                        "time/env_share",
                                         "time/time_elapsed",
                                         "time/total_timesteps",
                                         "train/learning_rate",
