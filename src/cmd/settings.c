@@ -58,6 +58,8 @@ static int gather(struct settings *s, bool live)
         {"prometheus", "Where signals come from.", live_prometheus_keys, n_live_prometheus_keys, &s->prometheus},
         {"kubernetes", "Where replicas are read and set.", live_kubernetes_keys, n_live_kubernetes_keys,
          &s->kubernetes},
+        {"load", "Load during a live session.", disturb_load_keys, n_disturb_load_keys, &s->load},
+        {"chaos", "Faults during a live session.", disturb_chaos_keys, n_disturb_chaos_keys, &s->chaos},
     };
     if (live)
         memcpy(s->sections + n, of_live, sizeof of_live);
@@ -268,12 +270,24 @@ void settings_world_close(struct settings_world *w)
         return;
     if (w->opened && w->env.ops->close)
         w->env.ops->close(&w->env);
+    if (!disturb_close(w->disturb, NULL))
+        w->disturb = NULL; // settings_world_settle is who tells
+    kube_close(w->kube);
     cluster_close(w->cluster);
     sim_model_close(w->model);
     steps_close(w->steps);
     for (int i = 0; i < w->n_traces; i++)
         trace_finish(&w->traces[i]);
     memset(w, 0, sizeof *w);
+}
+
+bool settings_world_settle(struct settings_world *w, struct err *e)
+{
+    struct disturb *disturb = w->disturb;
+    w->disturb = NULL;
+    bool quiet = disturb_close(disturb, e);
+    bool restored = !w->opened || !w->cluster || session_restore(&w->env, quiet ? e : NULL);
+    return quiet && restored;
 }
 
 const struct control *settings_control(const struct settings *s, const struct env *env)

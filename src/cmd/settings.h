@@ -6,6 +6,7 @@
 
 #include <maestro/cli.h>
 #include <maestro/config.h>
+#include <maestro/disturb.h>
 #include <maestro/lagrange.h>
 #include <maestro/live.h>
 #include <maestro/microservice.h>
@@ -40,7 +41,7 @@ struct settings_live {
 };
 
 #define SETTINGS_OWN_SECTIONS 8
-#define SETTINGS_LIVE_SECTIONS 4 /* only where task.cluster is live */
+#define SETTINGS_LIVE_SECTIONS 6 /* only where task.cluster is live */
 #define SETTINGS_SECTIONS (SETTINGS_OWN_SECTIONS + PROFILE_SECTIONS + SETTINGS_LIVE_SECTIONS)
 #define SETTINGS_TRACES 32
 
@@ -58,6 +59,8 @@ struct settings {
     struct session_config session;
     struct live_prometheus prometheus;
     struct live_kubernetes kubernetes;
+    struct disturb_load load;
+    struct disturb_chaos chaos;
     struct config_section sections[SETTINGS_SECTIONS];
     struct config config;
 };
@@ -75,6 +78,8 @@ struct settings_world {
     int n_traces;
     struct sim_model *model;
     struct cluster *cluster; /* the live one; NULL: simulated */
+    struct kube *kube;       /* of disturb; NULL: none */
+    struct disturb *disturb; /* load and faults of a live session; NULL: none */
     struct steps *steps;     /* NULL unless train.steps_csv */
     struct env env;
     bool opened;
@@ -84,6 +89,9 @@ struct settings_world {
 MUST_CHECK bool settings_world_open(const struct settings *s, const volatile sig_atomic_t *stop,
                                     struct settings_world *out, struct err *e);
 void settings_world_close(struct settings_world *w);
+
+/* Leaves a live target as it was found: load and faults end, and it gets its old replica count back. Nothing for others. */
+MUST_CHECK bool settings_world_settle(struct settings_world *w, struct err *e);
 
 /* Every section there is, also those that only a live session reads: for --help. */
 MUST_CHECK bool settings_all(struct settings *s, struct err *e);

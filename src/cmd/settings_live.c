@@ -2,6 +2,7 @@
  * kubernetes; out: a session over one Deployment. Refuses a target that somebody else scales. */
 #include "settings_live.h"
 
+#include <maestro/clock.h>
 #include <maestro/log.h>
 
 #include <stdio.h>
@@ -67,6 +68,49 @@ static struct target target_of(const struct settings *s, const struct fleet_view
     return t;
 }
 
+static void tell(void *arg, const char *event, const char *what)
+{
+    (void)arg;
+    log_info(event, kv("what", what));
+}
+
+static bool on_period(void *arg, int episode, int step, struct err *e)
+{
+    (void)episode;
+    (void)step;
+    return disturb_step(arg, clock_monotonic_s(), e);
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+static bool open_disturbance(const struct settings *s, const struct fleet_view *view, struct settings_world *out,
+                             struct err *e)
+{
+    const struct kube_config access = {.kubeconfig = or_null(s->kubernetes.kubeconfig),
+                                       .context = or_null(s->kubernetes.context),
+                                       .account = or_null(s->kubernetes.account),
+                                       .user_agent = "maestro-train",
+                                       .timeout_s = s->kubernetes.timeout_s};
+    char log[CONFIG_TEXT + 16];
+    if (!s->load.script[0] && !s->chaos.files[0])
+        return true;
+    snprintf(log, sizeof log, "%s-load.log", s->train.out);
+    if (!kube_open(&access, &out->kube, e))
+        return false;
+    const struct disturb_config config = {.load = &s->load,
+                                          .chaos = &s->chaos,
+                                          .kube = out->kube,
+                                          .space = view->space,
+                                          .name = view->name,
+                                          .log = log,
+                                          .seed = (uint64_t)s->train.seed,
+                                          .tell = tell};
+    return disturb_open(&config, &out->disturb, e);
+}
+
 static void on_pause(void *arg, const char *why)
 {
     (void)arg;
@@ -102,7 +146,8 @@ bool settings_live_open(const struct settings *s, const volatile sig_atomic_t *s
     const struct fleet_view *view = live_cluster_view(out->cluster);
     if (!view || !view->uid[0])
         return refuse_unseen(s, out->cluster, e);
-    if (!check_target(s, view, e) || (s->train.steps_csv && !steps_open(1, &out->steps, e)))
+    if (!check_target(s, view, e) || !open_disturbance(s, view, out, e) ||
+        (s->train.steps_csv && !steps_open(1, &out->steps, e)))
         return false;
     struct session_parts parts = {.config = s->env,
                                   .session = s->session,
@@ -112,6 +157,8 @@ bool settings_live_open(const struct settings *s, const volatile sig_atomic_t *s
                                   .cluster = out->cluster,
                                   .stop = stop,
                                   .on_pause = on_pause,
+                                  .on_period = out->disturb ? on_period : NULL,
+                                  .arg = out->disturb,
                                   .on_step = out->steps ? steps_note : NULL,
                                   .on_step_arg = out->steps};
     return observation_spec_parse(&parts.observation, s->observation.features, s->env.period_s, s->prometheus.window_s,

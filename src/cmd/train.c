@@ -380,15 +380,15 @@ static void print_settings(const struct settings *s)
     fputs(text.bytes ? text.bytes : "", stdout);
 }
 
-/* A live target gets its old replica count back, however the session ended. */
-static bool restore(const struct settings_world *world, bool done, struct err *e)
+/* However a session ended, its target is left as it was found; what went wrong first is what is said last. */
+static bool settle(struct settings_world *world, bool done, struct err *e)
 {
     struct err why = {0};
-    if (!world->opened || !world->cluster || session_restore(&world->env, &why))
+    if (settings_world_settle(world, &why))
         return done;
     if (done)
-        return err_set(e, ERR_IO, "the replica count could not be given back: %s", why.message);
-    fprintf(stderr, "maestro train: the replica count could not be given back: %s\n", why.message);
+        return err_set(e, why.code, "the target was not left as it was found: %.400s", why.message);
+    fprintf(stderr, "maestro train: the target was not left as it was found: %s\n", why.message);
     return false;
 }
 
@@ -408,7 +408,7 @@ static bool run(struct cli *cli, struct err *e)
                        s.train.out, s.train.out);
     watch_signals();
     bool done = settings_world_open(&s, &stop, &world, e) && train_on(&s, &world, text.bytes, e);
-    done = restore(&world, done, e);
+    done = settle(&world, done, e);
     settings_world_close(&world);
     settings_finish(&s);
     return done;

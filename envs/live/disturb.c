@@ -1,0 +1,225 @@
+/* disturb: load and faults for a live session. In: scripts and files of configuration; out: a child process or a Job, and one
+ * Chaos Mesh object at a time. Decides when, not what they do. */
+#include "disturb_load.h"
+
+#include <maestro/chaosmesh.h>
+#include <maestro/rng.h>
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHAOS_KEY(field) offsetof(struct disturb_chaos, field)
+
+const struct config_key disturb_chaos_keys[] = {
+    {"files", CONFIG_TEXTS, CHAOS_KEY(files), "", 0, 0, NULL, NULL, "Chaos Mesh objects to strike the target with."},
+    {"probability", CONFIG_DOUBLE, CHAOS_KEY(probability), "0", 0, 1, "ratio", NULL,
+     "Chance in each step that one of the files is started, while none is at work."},
+    {"every_s", CONFIG_DOUBLE, CHAOS_KEY(every_s), "0", 0, 86400, "s", NULL,
+     "Start the next of the files so often, instead of by chance; 0: off."},
+    {"duration_s", CONFIG_DOUBLE, CHAOS_KEY(duration_s), "120s", 1, 86400, "s", NULL,
+     "A fault at work for longer than this is deleted."},
+};
+const int n_disturb_chaos_keys = (int)(sizeof disturb_chaos_keys / sizeof *disturb_chaos_keys);
+
+enum { FILES_LIMIT = 32 };
+static const double GONE_WITHIN_S = 60;
+
+struct disturb {
+    struct disturb_config config;
+    struct disturb_load_run *load; /* NULL: none */
+    char files[CONFIG_TEXT];       /* cut at the commas */
+    const char *file[FILES_LIMIT];
+    int n_files, turn;
+    char selector[512];
+    char session[64];
+    struct rng rng;
+    bool working;
+    struct chaosmesh_experiment experiment;
+    double started_s, next_s;
+};
+
+static void tell(const struct disturb *d, const char *event, const char *what)
+{
+    if (d->config.tell)
+        d->config.tell(d->config.arg, event, what);
+}
+
+static bool split_files(struct disturb *d, struct err *e)
+{
+    char *rest = d->files;
+    snprintf(d->files, sizeof d->files, "%s", d->config.chaos->files);
+    while (*rest) {
+        if (d->n_files == FILES_LIMIT)
+            return err_set(e, ERR_USAGE, "chaos.files: more than %d", (int)FILES_LIMIT);
+        d->file[d->n_files++] = rest;
+        rest += strcspn(rest, ",");
+        if (*rest)
+            *rest++ = '\0';
+    }
+    return true;
+}
+
+/* A label value: letters, digits, hyphens; the same for every session on this target. */
+static void name_session(struct disturb *d)
+{
+    snprintf(d->session, sizeof d->session, "%.20s-%.38s", d->config.space, d->config.name);
+    for (char *c = d->session; *c; c++)
+        if (!isalnum((unsigned char)*c))
+            *c = '-';
+    size_t n = strlen(d->session);
+    while (n && d->session[n - 1] == '-')
+        d->session[--n] = '\0';
+}
+
+static struct chaosmesh_target target_of(const struct disturb *d)
+{
+    return (struct chaosmesh_target){d->config.space, d->selector, d->session};
+}
+
+static bool read_selector(struct disturb *d, struct err *e)
+{
+    struct kube_scale scale;
+    struct kube_answer answer = {0};
+    bool done = kube_scale_get(d->config.kube, d->config.space, d->config.name, &scale, &answer);
+    if (done)
+        snprintf(d->selector, sizeof d->selector, "%s", scale.selector);
+    else
+        (void)err_set(e, ERR_IO, "%s", answer.why.message);
+    kube_answer_finish(&answer);
+    return done;
+}
+
+static bool sweep(struct disturb *d, struct err *e)
+{
+    int n = 0;
+    char what[64];
+    if (!chaosmesh_sweep(d->config.kube, d->config.space, d->session, GONE_WITHIN_S, &n, e))
+        return false;
+    snprintf(what, sizeof what, "%d left over from an earlier session", n);
+    if (n > 0)
+        tell(d, "chaos_swept", what);
+    return true;
+}
+
+static bool prepare_chaos(struct disturb *d, struct err *e)
+{
+    if (d->n_files == 0)
+        return true;
+    if (!sweep(d, e) || !read_selector(d, e))
+        return false;
+    struct chaosmesh_target target = target_of(d);
+    for (int i = 0; i < d->n_files; i++) {
+        struct chaosmesh_experiment unused = {0};
+        if (!chaosmesh_start(d->config.kube, d->file[i], &target, true, &unused, e))
+            return false;
+    }
+    return true;
+}
+
+bool disturb_open(const struct disturb_config *config, struct disturb **out, struct err *e)
+{
+    struct disturb *d = calloc(1, sizeof *d);
+    if (!d)
+        return err_set(e, ERR_IO, "disturb: out of memory");
+    d->config = *config;
+    rng_init(&d->rng, config->seed, 0x6368616f73);
+    name_session(d);
+    if (split_files(d, e) && prepare_chaos(d, e) && disturb_load_start(config, &d->load, e)) {
+        if (d->load)
+            tell(d, "load_started", config->load->script);
+        *out = d;
+        return true;
+    }
+    free(d);
+    return false;
+}
+
+static void stop_fault(struct disturb *d)
+{
+    struct err why;
+    if (chaosmesh_stop(d->config.kube, &d->experiment, GONE_WITHIN_S, &why)) {
+        tell(d, "chaos_stopped", d->experiment.name);
+        d->working = false;
+    } else {
+        tell(d, "chaos_not_stopped", why.message); // tried again at the next step
+    }
+}
+
+static void watch_fault(struct disturb *d, double now_s)
+{
+    enum chaosmesh_phase phase;
+    struct err why;
+    if (now_s - d->started_s >= d->config.chaos->duration_s) {
+        stop_fault(d);
+        return;
+    }
+    if (!chaosmesh_look(d->config.kube, &d->experiment, &phase, &why)) {
+        tell(d, "chaos_not_seen", why.message);
+        return;
+    }
+    if (phase == CHAOSMESH_GONE)
+        d->working = false;
+    else if (phase == CHAOSMESH_RECOVERED)
+        stop_fault(d);
+}
+
+/* The file whose turn it is, or NULL. */
+static const char *due_file(struct disturb *d, double now_s)
+{
+    const struct disturb_chaos *c = d->config.chaos;
+    if (c->every_s > 0) {
+        if (d->next_s == 0)
+            d->next_s = now_s + c->every_s;
+        if (now_s < d->next_s)
+            return NULL;
+        d->next_s = now_s + c->every_s;
+        return d->file[d->turn++ % d->n_files];
+    }
+    if (rng_double(&d->rng) >= c->probability)
+        return NULL;
+    return d->file[rng_bounded(&d->rng, (uint32_t)d->n_files)];
+}
+
+static void start_fault(struct disturb *d, const char *file, double now_s)
+{
+    struct chaosmesh_target target = target_of(d);
+    struct err why;
+    memset(&d->experiment, 0, sizeof d->experiment);
+    bool started = chaosmesh_start(d->config.kube, file, &target, false, &d->experiment, &why);
+    d->working = started || d->experiment.name[0]; // an answer that was lost: it may be there
+    d->started_s = now_s;
+    tell(d, started ? "chaos_started" : "chaos_not_started", started ? d->experiment.name : why.message);
+}
+
+bool disturb_step(struct disturb *d, double now_s, struct err *e)
+{
+    if (d->load && !disturb_load_tend(d->load, e))
+        return false;
+    if (d->n_files == 0)
+        return true;
+    if (d->working) {
+        watch_fault(d, now_s);
+        return true;
+    }
+    const char *file = due_file(d, now_s);
+    if (file)
+        start_fault(d, file, now_s);
+    return true;
+}
+
+const char *disturb_at_work(const struct disturb *d)
+{
+    return d->working ? d->experiment.name : "";
+}
+
+bool disturb_close(struct disturb *d, struct err *e)
+{
+    if (!d)
+        return true;
+    bool loads = disturb_load_end(d->load, e);
+    bool faults = !d->working || chaosmesh_stop(d->config.kube, &d->experiment, GONE_WITHIN_S, e);
+    free(d);
+    return loads && faults;
+}

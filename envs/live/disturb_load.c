@@ -1,0 +1,221 @@
+/* disturb_load: runs a load script. In: section "load"; out: k6 as a child process with the script and its environment, or a
+ * Job made from a YAML file and deleted at the end. What the load looks like is the script's matter. */
+#include "disturb_load.h"
+
+#include <maestro/child.h>
+#include <maestro/file.h>
+#include <maestro/yaml_json.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOAD_KEY(field) offsetof(struct disturb_load, field)
+
+const struct config_key disturb_load_keys[] = {
+    {"script", CONFIG_STRING, LOAD_KEY(script), "", 0, 0, NULL, NULL,
+     "Load during the session: a k6 script (.js) to run beside it, or a Job (.yaml) for the cluster; empty: none."},
+    {"command", CONFIG_STRING, LOAD_KEY(command), "k6", 0, 0, NULL, NULL, "Program that runs a script."},
+    {"environment", CONFIG_TEXTS, LOAD_KEY(environment), "", 0, 0, NULL, NULL, "NAME=value settings of the script."},
+    {"repeat", CONFIG_BOOL, LOAD_KEY(repeat), "on", 0, 0, NULL, NULL, "Start the load again when it has ended."},
+};
+const int n_disturb_load_keys = (int)(sizeof disturb_load_keys / sizeof *disturb_load_keys);
+
+enum { VARIABLES_LIMIT = 32 };
+static const double END_GRACE_S = 10;
+
+struct disturb_load_run {
+    struct disturb_config config;
+    struct child *child; /* of a script */
+    char space[64];      /* of a Job */
+    char name[128];
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && strcmp(text + n - k, end) == 0;
+}
+
+/* The variables, cut at the commas in room, as a list that ends with NULL. */
+static bool split(const char *text, char room[CONFIG_TEXT], const char *out[VARIABLES_LIMIT + 1], struct err *e)
+{
+    int n = 0;
+    snprintf(room, CONFIG_TEXT, "%s", text);
+    for (char *rest = room; *rest;) {
+        if (n == VARIABLES_LIMIT)
+            return err_set(e, ERR_USAGE, "load.environment: more than %d variables", (int)VARIABLES_LIMIT);
+        out[n++] = rest;
+        size_t length = strcspn(rest, ",");
+        if (!memchr(rest, '=', length) || rest[0] == '=')
+            return err_set(e, ERR_USAGE, "load.environment: '%.*s' is not NAME=value", (int)length, rest);
+        rest += length;
+        if (*rest)
+            *rest++ = '\0';
+    }
+    out[n] = NULL;
+    return true;
+}
+
+static bool start_script(struct disturb_load_run *r, struct err *e)
+{
+    const struct disturb_load *load = r->config.load;
+    char room[CONFIG_TEXT];
+    const char *variables[VARIABLES_LIMIT + 1];
+    const char *const argv[] = {load->command, "run", "--quiet", "--no-usage-report", load->script, NULL};
+    if (!file_exists(load->script))
+        return err_set(e, ERR_USAGE, "load.script: %s does not exist", load->script);
+    return split(load->environment, room, variables, e) && child_open(argv, variables, r->config.log, &r->child, e);
+}
+
+static const char *text_at(const struct yaml_node *root, const char *a, const char *b)
+{
+    const struct yaml_node *node = yaml_find(b ? yaml_find(root, a) : root, b ? b : a);
+    return node && node->kind == YAML_SCALAR ? node->text : NULL;
+}
+
+static bool read_job(struct disturb_load_run *r, struct buf *body, struct err *e)
+{
+    CLEANUP_BUF struct buf text = {0};
+    const char *file = r->config.load->script;
+    struct yaml document = {0};
+    struct json_writer w = {.out = body};
+    if (!file_read(file, YAML_BYTES_LIMIT, &text, e) ||
+        !yaml_parse(&document, file, text.bytes ? text.bytes : "", text.len, e))
+        return false;
+    const char *kind = text_at(document.root, "kind", NULL), *name = text_at(document.root, "metadata", "name");
+    const char *space = text_at(document.root, "metadata", "namespace");
+    bool done = kind && strcmp(kind, "Job") == 0 && name && strlen(name) < sizeof r->name;
+    if (!done)
+        (void)err_set(e, ERR_FORMAT, "%s: is no Job with a name", file);
+    if (done) {
+        snprintf(r->name, sizeof r->name, "%s", name);
+        snprintf(r->space, sizeof r->space, "%.63s", space ? space : r->config.space);
+        done = yaml_json(document.root, file, &w, e) && json_write_end(&w, e);
+    }
+    yaml_finish(&document);
+    return done;
+}
+
+static void put_jobs(const struct disturb_load_run *r, struct buf *out)
+{
+    buf_printf(out, "/apis/batch/v1/namespaces/%s/jobs", r->space);
+}
+
+static bool call(struct disturb_load_run *r, enum kube_verb verb, const char *path, const char *body, struct err *e)
+{
+    struct kube_answer answer = {0};
+    const struct kube_call call = {.verb = verb, .path = path, .body = body};
+    bool done = kube_do(r->config.kube, &call, &answer) || (verb == KUBE_DELETE && answer.outcome == KUBE_NOT_FOUND);
+    if (!done)
+        (void)err_set(e, ERR_IO, "load.script: %.400s", answer.why.message);
+    kube_answer_finish(&answer);
+    return done;
+}
+
+static bool start_job(struct disturb_load_run *r, struct err *e)
+{
+    CLEANUP_BUF struct buf body = {0}, path = {0};
+    if (!read_job(r, &body, e))
+        return false;
+    put_jobs(r, &path);
+    return buf_ok(&path, e) && buf_ok(&body, e) && call(r, KUBE_CREATE, path.bytes, body.bytes, e);
+}
+
+/* Its pods go with it. */
+static bool delete_job(struct disturb_load_run *r, struct err *e)
+{
+    CLEANUP_BUF struct buf path = {0};
+    put_jobs(r, &path);
+    buf_printf(&path, "/%s?propagationPolicy=Background", r->name);
+    return buf_ok(&path, e) && call(r, KUBE_DELETE, path.bytes, NULL, e);
+}
+
+bool disturb_load_start(const struct disturb_config *config, struct disturb_load_run **out, struct err *e)
+{
+    const char *script = config->load->script;
+    if (!script[0])
+        return true;
+    bool job = ends_with(script, ".yaml") || ends_with(script, ".yml");
+    if (!job && !ends_with(script, ".js"))
+        return err_set(e, ERR_USAGE, "load.script: %s is neither a k6 script (.js) nor a Job (.yaml)", script);
+    struct disturb_load_run *r = calloc(1, sizeof *r);
+    if (!r)
+        return err_set(e, ERR_IO, "load: out of memory");
+    r->config = *config;
+    if (job ? !start_job(r, e) : !start_script(r, e)) {
+        free(r);
+        return false;
+    }
+    *out = r;
+    return true;
+}
+
+static void tell(const struct disturb_load_run *r, const char *event, const char *what)
+{
+    if (r->config.tell)
+        r->config.tell(r->config.arg, event, what);
+}
+
+static bool tend_script(struct disturb_load_run *r, struct err *e)
+{
+    int status;
+    char what[64];
+    if (!r->child || child_runs(r->child, &status))
+        return true;
+    child_close(r->child, 0);
+    r->child = NULL;
+    snprintf(what, sizeof what, "exit status %d%s", status, status == 99 ? ": a threshold was crossed" : "");
+    tell(r, "load_ended", what);
+    return !r->config.load->repeat || start_script(r, e);
+}
+
+static bool job_is_over(const struct json *object)
+{
+    const struct json *status = json_find(object, "status");
+    const struct json *conditions = json_find(status, "conditions");
+    for (const struct json *c = json_first(conditions); c; c = json_next(c)) {
+        const char *type = NULL, *value = NULL;
+        bool read = json_text(c, "type", &type, NULL) && json_text(c, "status", &value, NULL);
+        if (read && strcmp(value, "True") == 0 && (strcmp(type, "Complete") == 0 || strcmp(type, "Failed") == 0))
+            return true;
+    }
+    return false;
+}
+
+/* A Job that is over is deleted, and once it is gone made again; one that cannot be asked about is left in peace. */
+static bool tend_job(struct disturb_load_run *r, struct err *e)
+{
+    CLEANUP_BUF struct buf path = {0};
+    struct kube_answer answer = {0};
+    put_jobs(r, &path);
+    buf_printf(&path, "/%s", r->name);
+    const struct kube_call get = {.verb = KUBE_GET, .path = path.bytes};
+    bool seen = buf_ok(&path, NULL) && kube_do(r->config.kube, &get, &answer);
+    bool over = seen && job_is_over(answer.object.root), gone = answer.outcome == KUBE_NOT_FOUND;
+    kube_answer_finish(&answer);
+    if (!r->config.load->repeat || (!over && !gone))
+        return true;
+    if (gone)
+        return start_job(r, e);
+    tell(r, "load_ended", r->name);
+    struct err why;
+    if (!delete_job(r, &why))
+        tell(r, "load_not_deleted", why.message);
+    return true;
+}
+
+bool disturb_load_tend(struct disturb_load_run *r, struct err *e)
+{
+    return r->name[0] ? tend_job(r, e) : tend_script(r, e);
+}
+
+bool disturb_load_end(struct disturb_load_run *r, struct err *e)
+{
+    if (!r)
+        return true;
+    child_close(r->child, END_GRACE_S);
+    bool done = !r->name[0] || delete_job(r, e);
+    free(r);
+    return done;
+}

@@ -1,0 +1,277 @@
+/* disturb: faults come by the clock or by chance, one at a time, and go; the load starts again when it has ended; nothing is
+ * left behind, and what cannot be started is said by name. The API server is made up and holds one object of each sort. */
+#include <maestro/disturb.h>
+
+#include "fake_cluster.h"
+#include "suite.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static struct world {
+    int chaos_made, chaos_gone, jobs_made, jobs_gone, dry_runs;
+    bool chaos_there, job_there, job_over, recovered, refuses;
+} world;
+
+static bool at(const struct fake_request *r, const char *method, const char *part)
+{
+    return strcmp(r->method, method) == 0 && strstr(r->target, part);
+}
+
+static struct fake_reply answer_chaos(const struct fake_request *r)
+{
+    if (at(r, "POST", "dryRun=All")) {
+        world.dry_runs++;
+        return (struct fake_reply){.status = 201, .body = "{}"};
+    }
+    if (at(r, "POST", "podchaos")) {
+        if (world.refuses)
+            return (struct fake_reply){.status = 403, .body = "{\"kind\":\"Status\",\"message\":\"no\"}"};
+        world.chaos_made++;
+        world.chaos_there = true;
+        return (struct fake_reply){.status = 201, .body = "{}"};
+    }
+    if (at(r, "DELETE", "podchaos")) {
+        world.chaos_gone++;
+        world.chaos_there = false;
+        return (struct fake_reply){.body = "{}"};
+    }
+    if (strstr(r->target, "labelSelector"))
+        return (struct fake_reply){.body = "{\"items\":[],\"metadata\":{}}"};
+    if (!world.chaos_there)
+        return (struct fake_reply){.status = 404, .body = "{}"};
+    return (struct fake_reply){
+        .body = world.recovered ? "{\"status\":{\"conditions\":[{\"type\":\"AllRecovered\",\"status\":\"True\"}"
+                                  ",{\"type\":\"AllInjected\",\"status\":\"True\"}]}}"
+                                : "{\"status\":{\"conditions\":[{\"type\":\"AllInjected\",\"status\":\"True\"}"
+                                  "]}}"};
+}
+
+static struct fake_reply answer_job(const struct fake_request *r)
+{
+    if (at(r, "POST", "/jobs")) {
+        world.jobs_made++;
+        world.job_there = true;
+        world.job_over = false;
+        return (struct fake_reply){.status = 201, .body = "{}"};
+    }
+    if (at(r, "DELETE", "/jobs/load")) {
+        world.jobs_gone++;
+        world.job_there = false;
+        return (struct fake_reply){.body = "{}"};
+    }
+    if (!world.job_there)
+        return (struct fake_reply){.status = 404, .body = "{}"};
+    return (struct fake_reply){
+        .body = world.job_over ? "{\"status\":{\"conditions\":[{\"type\":\"Complete\",\"status\":\"True\"}]}}"
+                               : "{\"status\":{}}"};
+}
+
+static struct fake_reply answer(void *context, const struct fake_request *r)
+{
+    (void)context;
+    if (strstr(r->target, "/scale"))
+        return (struct fake_reply){.body = "{\"metadata\":{\"resourceVersion\":\"1\"},\"spec\":{\"replicas\":2},"
+                                           "\"status\":{\"replicas\":2,\"selector\":\"app=web\"}}"};
+    return strstr(r->target, "/jobs") ? answer_job(r) : answer_chaos(r);
+}
+
+static struct fake_cluster cluster;
+static struct disturb_load load;
+static struct disturb_chaos chaos;
+static char told[4096];
+
+static void note(void *arg, const char *event, const char *what)
+{
+    (void)arg;
+    size_t n = strlen(told);
+    snprintf(told + n, sizeof told - n, "%s %s\n", event, what);
+}
+
+static void begin(void)
+{
+    static const struct fake_http_config config = {.handle = answer};
+    char path[FOLDER_BYTES + 32];
+    memset(&world, 0, sizeof world);
+    memset(told, 0, sizeof told);
+    load = (struct disturb_load){.command = "sh", .repeat = true};
+    chaos = (struct disturb_chaos){.duration_s = 100};
+    fake_cluster_open(&cluster, &config);
+    snprintf(path, sizeof path, "%s/kill.yaml", cluster.folder);
+    fake_cluster_write(path, "apiVersion: chaos-mesh.org/v1alpha1\nkind: PodChaos\nmetadata: {name: kill}\n"
+                             "spec: {action: pod-kill, mode: one, selector: {labelSelectors: {a: b}}}\n");
+    snprintf(path, sizeof path, "%s/load.yaml", cluster.folder);
+    fake_cluster_write(path, "apiVersion: batch/v1\nkind: Job\nmetadata: {name: load}\nspec: {template: {}}\n");
+}
+
+static bool open_with(struct disturb **out, struct err *e)
+{
+    const struct disturb_config config = {
+        .load = &load, .chaos = &chaos, .kube = cluster.kube, .space = "shop", .name = "web", .seed = 3, .tell = note};
+    return disturb_open(&config, out, e);
+}
+
+static struct disturb *open_ready(void)
+{
+    struct disturb *d = NULL;
+    struct err e = {0};
+    ck_assert_msg(open_with(&d, &e), "%s", e.message);
+    return d;
+}
+
+static void step(struct disturb *d, double now_s)
+{
+    struct err e = {0};
+    ck_assert_msg(disturb_step(d, now_s, &e), "%s", e.message);
+}
+
+START_TEST(faults_come_by_the_clock_one_at_a_time)
+{
+    begin();
+    snprintf(chaos.files, sizeof chaos.files, "%s/kill.yaml", cluster.folder);
+    chaos.every_s = 60;
+    struct disturb *d = open_ready();
+    ck_assert_int_eq(world.dry_runs, 1);
+    for (double t = 1000; t < 1060; t += 15)
+        step(d, t);
+    ck_assert_int_eq(world.chaos_made, 0);
+    step(d, 1060);
+    ck_assert_int_eq(world.chaos_made, 1);
+    ck_assert_msg(strncmp(disturb_at_work(d), "kill-", 5) == 0, "%s", disturb_at_work(d));
+    for (double t = 1075; t < 1160; t += 15)
+        step(d, t); // the next was due at 1120, and waits
+    ck_assert_int_eq(world.chaos_made, 1);
+    ck_assert_int_eq(world.chaos_gone, 0);
+    step(d, 1160); // at work for 100 s
+    ck_assert_int_eq(world.chaos_gone, 1);
+    ck_assert_str_eq(disturb_at_work(d), "");
+    step(d, 1175);
+    ck_assert_int_eq(world.chaos_made, 2);
+    world.recovered = true; // over by itself
+    step(d, 1190);
+    ck_assert_int_eq(world.chaos_gone, 2);
+    step(d, 1250);
+    ck_assert_int_eq(world.chaos_made, 3);
+    ck_assert(disturb_close(d, NULL)); // in the middle of it
+    ck_assert_int_eq(world.chaos_gone, 3);
+    ck_assert(!world.chaos_there);
+    fake_cluster_close(&cluster);
+}
+END_TEST
+
+START_TEST(faults_come_by_chance)
+{
+    begin();
+    snprintf(chaos.files, sizeof chaos.files, "%s/kill.yaml", cluster.folder);
+    chaos.probability = 0.25;
+    world.recovered = true; // each is over at the next step
+    struct disturb *d = open_ready();
+    int steps = 0;
+    for (double t = 0; t < 15 * 800; t += 15) {
+        steps += !disturb_at_work(d)[0];
+        step(d, t);
+    }
+    ck_assert(disturb_close(d, NULL));
+    double share = (double)world.chaos_made / steps; // 640 draws: 0.25 with a deviation of 0.017
+    ck_assert_double_ge(share, 0.18);
+    ck_assert_double_le(share, 0.32);
+    ck_assert_int_eq(world.chaos_made, world.chaos_gone);
+    fake_cluster_close(&cluster);
+}
+END_TEST
+
+START_TEST(a_refused_fault_is_told_not_fatal)
+{
+    begin();
+    snprintf(chaos.files, sizeof chaos.files, "%s/kill.yaml", cluster.folder);
+    chaos.probability = 1;
+    world.refuses = true;
+    struct disturb *d = open_ready();
+    step(d, 0);
+    ck_assert_ptr_nonnull(strstr(told, "chaos_not_started"));
+    ck_assert(disturb_close(d, NULL));
+    fake_cluster_close(&cluster);
+}
+END_TEST
+
+START_TEST(a_job_is_made_again_and_deleted)
+{
+    begin();
+    snprintf(load.script, sizeof load.script, "%s/load.yaml", cluster.folder);
+    struct disturb *d = open_ready();
+    ck_assert_int_eq(world.jobs_made, 1);
+    step(d, 0);
+    ck_assert_int_eq(world.jobs_made, 1);
+    world.job_over = true;
+    step(d, 15); // deleted
+    step(d, 30); // gone: made again
+    ck_assert_int_eq(world.jobs_made, 2);
+    ck_assert(disturb_close(d, NULL));
+    ck_assert(!world.job_there);
+    fake_cluster_close(&cluster);
+}
+END_TEST
+
+/* sh run --quiet ... : a program of the folder that is called run. */
+START_TEST(a_script_is_started_again)
+{
+    char path[FOLDER_BYTES + 32], program[FOLDER_BYTES + 32];
+    struct disturb *d;
+    begin();
+    snprintf(program, sizeof program, "%s/loader", cluster.folder);
+    snprintf(path, sizeof path, "%s/count", cluster.folder);
+    char text[FOLDER_BYTES + 200];
+    snprintf(text, sizeof text, "#!/bin/sh\necho \"$1 $RATE\" >>'%s'\n[ \"$RATE\" = 7 ] || sleep 600\n", path);
+    fake_cluster_write(program, text);
+    ck_assert_int_eq(chmod(program, 0755), 0);
+    snprintf(load.command, sizeof load.command, "%s", program);
+    snprintf(load.script, sizeof load.script, "%s/load.js", cluster.folder);
+    fake_cluster_write(load.script, "");
+    snprintf(load.environment, sizeof load.environment, "RATE=7,OTHER=x");
+    d = open_ready();
+    CLEANUP_BUF struct buf lines = {0};
+    for (int i = 0; i < 2000 && !strstr(told, "load_ended exit status 0"); i++) {
+        static const struct timespec nap = {.tv_nsec = 5000000};
+        nanosleep(&nap, NULL);
+        step(d, i);
+    }
+    ck_assert_ptr_nonnull(strstr(told, "load_ended exit status 0"));
+    ck_assert(disturb_close(d, NULL));
+    ck_assert(file_read(path, 4096, &lines, NULL));
+    ck_assert_msg(strncmp(lines.bytes, "run 7\n", 6) == 0, "%s", lines.bytes);
+    fake_cluster_close(&cluster);
+}
+END_TEST
+
+static void refused(const char *message)
+{
+    struct disturb *d = NULL;
+    struct err e = {0};
+    ck_assert(!open_with(&d, &e));
+    ck_assert_msg(strstr(e.message, message), "%s", e.message);
+}
+
+START_TEST(nonsense_is_refused_by_name)
+{
+    begin();
+    snprintf(load.script, sizeof load.script, "load.txt");
+    refused("load.script: load.txt is neither");
+    snprintf(load.script, sizeof load.script, "missing.js");
+    refused("load.script: missing.js does not exist");
+    snprintf(load.script, sizeof load.script, "%s/kill.yaml", cluster.folder);
+    refused("kill.yaml: is no Job");
+    snprintf(load.script, sizeof load.script, "%s/x.js", cluster.folder);
+    fake_cluster_write(load.script, "");
+    snprintf(load.environment, sizeof load.environment, "RATE");
+    refused("load.environment: 'RATE' is not NAME=value");
+    load.script[0] = '\0';
+    snprintf(chaos.files, sizeof chaos.files, "%s/load.yaml", cluster.folder);
+    refused("load.yaml");
+    fake_cluster_close(&cluster);
+}
+END_TEST
+
+SUITE("disturb", faults_come_by_the_clock_one_at_a_time, faults_come_by_chance, a_refused_fault_is_told_not_fatal,
+      a_job_is_made_again_and_deleted, a_script_is_started_again, nonsense_is_refused_by_name)
