@@ -43,8 +43,8 @@ static struct fake_reply answer_chaos(const struct fake_request *r)
     if (!world.chaos_there)
         return (struct fake_reply){.status = 404, .body = "{}"};
     return (struct fake_reply){
-        .body = world.recovered ? "{\"status\":{\"conditions\":[{\"type\":\"AllRecovered\",\"status\":\"True\"}"
-                                  ",{\"type\":\"AllInjected\",\"status\":\"True\"}]}}"
+        .body = world.recovered ? "{\"status\":{\"experiment\":{\"desiredPhase\":\"Stop\"},"
+                                  "\"conditions\":[{\"type\":\"AllRecovered\",\"status\":\"True\"}]}}"
                                 : "{\"status\":{\"conditions\":[{\"type\":\"AllInjected\",\"status\":\"True\"}"
                                   "]}}"};
 }
