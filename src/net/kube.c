@@ -140,6 +140,16 @@ static void quote_body(char *out, size_t n, const struct buf *body)
     out[length] = '\0';
 }
 
+/* A long sentence loses its middle: a refused patch is quoted whole before the reason. */
+static void shorten(char *out, size_t n, const char *message)
+{
+    size_t length = strlen(message), half = n / 2 - 4;
+    if (length < n)
+        memcpy(out, message, length + 1);
+    else
+        snprintf(out, n, "%.*s ... %s", (int)half, message, message + length - half);
+}
+
 /* The server's own sentence, and how long it asks to wait. */
 static const char *status_message(struct kube_answer *out)
 {
@@ -153,7 +163,7 @@ static const char *status_message(struct kube_answer *out)
 
 void kube_judge(struct kube_answer *out, const char *what, const struct http_response *response)
 {
-    char quoted[96];
+    char quoted[96], shown[256];
     const struct buf *body = &response->body;
     out->outcome = outcome_of(response->status);
     out->status = response->status;
@@ -162,6 +172,7 @@ void kube_judge(struct kube_answer *out, const char *what, const struct http_res
         out->object.root = NULL;
     const char *message = json_is_object(out->object.root) ? status_message(out) : NULL;
     quote_body(quoted, sizeof quoted, body);
+    shorten(shown, sizeof shown, message && *message ? message : *quoted ? quoted : "no reason given");
     err_set(&out->why, out->outcome == KUBE_FORBIDDEN || out->outcome == KUBE_UNAUTHORIZED ? ERR_USAGE : ERR_IO,
             "%s: %ld: %.250s", what, out->status,
             message && *message ? message

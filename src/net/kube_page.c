@@ -72,7 +72,7 @@ static struct span find_items(const char *text, const char *end)
             break;
         const char *value = skip_space(at + 1, end);
         at = skip_value(value, end);
-        if (found && at && *value == '[')
+        if (found && at && value < end && *value == '[' && at[-1] == ']')
             return (struct span){value, at};
         at = at ? skip_space(at, end) : NULL;
     }

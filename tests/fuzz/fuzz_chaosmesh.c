@@ -5,6 +5,7 @@
 #include <maestro/chaosmesh.h>
 
 #include <string.h>
+#include <strings.h>
 
 static const char *label_of(const struct json *root, const char *key)
 {
@@ -13,12 +14,18 @@ static const char *label_of(const struct json *root, const char *key)
     return value;
 }
 
-/* The only namespace of a selector, found in a fault's spec or, in a Schedule, one level below. */
-static void check_selector(const struct json *spec)
+/* The only namespace of a selector, which stands in a fault's spec or, in a Schedule, in the one of its type. */
+static void check_selector(const struct json *spec, bool schedule)
 {
+    static const char *const keys[] = {"podChaos", "stressChaos", "networkChaos", "httpChaos", "ioChaos", "dnsChaos"};
+    const char *type = "";
+    json_as_text(json_find(spec, "type"), &type);
+    for (int i = 0; i < 6; i++)
+        if (schedule && strcasecmp(type, keys[i]) == 0) {
+            spec = json_find(spec, keys[i]);
+            break;
+        }
     const struct json *selector = json_find(spec, "selector");
-    for (const struct json *child = json_first(spec); child && !selector; child = json_next(child))
-        selector = json_find(child, "selector");
     const char *space = "";
     const struct json *first = json_first(json_find(selector, "namespaces"));
     fuzz_must(first && !json_next(first) && json_as_text(first, &space) && strcmp(space, "shop") == 0);
@@ -38,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         if (json_parse(&d, "made", body.bytes, body.len, &e)) { // else: keys that stand twice for us and for the file
             fuzz_must(strcmp(label_of(d.root, CHAOSMESH_MANAGED_LABEL), "maestro") == 0);
             fuzz_must(strcmp(label_of(d.root, CHAOSMESH_SESSION_LABEL), "s") == 0);
-            check_selector(json_find(d.root, "spec"));
+            check_selector(json_find(d.root, "spec"), strcmp(made.plural, "schedules") == 0);
             json_finish(&d);
         }
         fuzz_must(*made.name && *made.plural);

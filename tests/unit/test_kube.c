@@ -118,6 +118,23 @@ START_TEST(what_is_no_json_is_broken)
 }
 END_TEST
 
+START_TEST(a_long_reason_loses_its_middle)
+{
+    static char text[4096];
+    struct fake_reply script = {.status = 422, .body = text};
+    memset(text, 'x', sizeof text - 1);
+    memcpy(text, "{\"message\":\"it begins", 22);
+    memcpy(text + 3000, "and ends\"}", 11);
+    open_script(&script, 1);
+    ck_assert(!get("/x"));
+    expect_why("it begins");
+    expect_why(" ... x");
+    expect_why("and ends");
+    ck_assert_int_lt((int)strlen(answer.why.message), 300);
+    close_all();
+}
+END_TEST
+
 START_TEST(the_longer_wait_is_obeyed)
 {
     static const struct fake_reply script[] = {
@@ -297,6 +314,9 @@ START_TEST(broken_lists_are_refused)
         "{\"items\":[{\"name\":\"a\"}],\"items\":[]}",
         "{\"items\":{}}",
         "{\"items\":[\"a]}",
+        "{\"items\":   ",
+        "{\"items\":[1}}",
+        "{\"\\u0069tems\":[1]}",
         "[]",
         "",
         "{\"items\":[{\"name\":\"a\"}]} x",
@@ -418,7 +438,8 @@ START_TEST(a_slow_server_costs_the_calls_time)
 END_TEST
 
 SUITE("kube", each_status_has_its_meaning, a_server_that_is_away_is_unreachable, what_is_no_json_is_broken,
-      the_longer_wait_is_obeyed, a_refused_token_is_read_again_at_once, writes_say_who_they_are,
-      a_list_is_read_page_by_page, a_forgotten_list_begins_anew, a_list_that_is_always_forgotten_gives_up,
-      a_list_can_be_stopped, broken_lists_are_refused, a_list_that_repeats_a_page_ends, an_empty_list_may_be_null,
-      the_scale_is_read, the_scale_is_written, rights_are_asked_for, a_slow_server_costs_the_calls_time)
+      a_long_reason_loses_its_middle, the_longer_wait_is_obeyed, a_refused_token_is_read_again_at_once,
+      writes_say_who_they_are, a_list_is_read_page_by_page, a_forgotten_list_begins_anew,
+      a_list_that_is_always_forgotten_gives_up, a_list_can_be_stopped, broken_lists_are_refused,
+      a_list_that_repeats_a_page_ends, an_empty_list_may_be_null, the_scale_is_read, the_scale_is_written,
+      rights_are_asked_for, a_slow_server_costs_the_calls_time)
