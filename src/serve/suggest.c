@@ -19,9 +19,10 @@ const struct config_key suggest_config_keys[] = {
     {"address", CONFIG_STRING, KEY(address), "0.0.0.0", 0, 0, NULL, NULL, "Address to listen on."},
     {"port", CONFIG_INT, KEY(port), "8081", 0, 65535, NULL, NULL, "Port to listen on; 0: any free one."},
     {"threads", CONFIG_INT, KEY(threads), "4", 1, 64, NULL, NULL, "Threads that answer."},
-    {"policy", CONFIG_STRING, KEY(policy), "ppo:default", 0, 0, NULL, NULL,
-     "Policy of targets without the annotation: as in maestro evaluate, or ppo:NAME of the folder."},
-    {"policies", CONFIG_STRING, KEY(policies), "/etc/maestro/policies", 0, 0, NULL, NULL,
+    {"policy", CONFIG_STRING, KEY(policy), "ppo:policy", 0, 0, NULL, NULL,
+     "Policy of targets without the annotation: as in maestro evaluate, ppo:NAME of the folder, or a policy file's "
+     "path."},
+    {"policies", CONFIG_STRING, KEY(policies), "/policy", 0, 0, NULL, NULL,
      "Folder of policy files, NAME.safetensors."},
     {"allowed", CONFIG_TEXTS, KEY(allowed), "ppo,hpa", 0, 0, NULL, NULL,
      "Policies that annotations may ask for: kinds, and whole texts of those that reach out."},
@@ -96,6 +97,20 @@ static bool check(const struct suggest_config *c, struct err *e)
     return true;
 }
 
+/* A path by itself is that of a policy file. */
+static bool settle_policy(struct suggest *s, struct err *e)
+{
+    const char *text = s->config.policy;
+    size_t n = strlen(text);
+    if (text[0] != '/' && text[0] != '.')
+        return true;
+    if (n + 5 > sizeof s->config.policy)
+        return err_set(e, ERR_USAGE, "suggest.policy: the path is too long");
+    memmove(s->config.policy + 4, text, n + 1);
+    memcpy(s->config.policy, "ppo:", 4);
+    return true;
+}
+
 static bool open_pool(struct suggest *s, struct err *e)
 {
     const struct pooled *unused;
@@ -104,7 +119,7 @@ static bool open_pool(struct suggest *s, struct err *e)
                                  .policy = s->config.policy,
                                  .period_s = s->config.period_s,
                                  .window_s = s->source.window_s};
-    return pool_open(&config, &s->pool, e) &&
+    return settle_policy(s, e) && pool_open(&config, &s->pool, e) &&
            (pool_find(s->pool, s->config.policy, &unused, e) || err_wrap(e, "suggest.policy"));
 }
 
@@ -238,7 +253,7 @@ static bool begin(struct suggest *s, struct suggest_entry *entry, const struct p
     entry->generation = pooled->generation;
     entry->control = pooled->control;
     // Stabilisation, rates and budgets belong to who carries decisions out.
-    entry->control.guard = (struct guard_config){.enabled = pooled->control.guard.enabled};
+    entry->control.guard = (struct guard_config){.enabled = true, .strict = true};
     snprintf(entry->uid, sizeof entry->uid, "%s", v->uid);
     control_begin(&entry->control, &entry->state, &target, sample);
     if (own)
