@@ -15,14 +15,23 @@ void greedy_carve(struct greedy *g, const struct policy_file *file, struct arena
     infer_carve(&g->actor, &file->actor, arena);
     infer_carve(&g->critic, &file->critic, arena);
     g->scale = arena_take(arena, n_in, sizeof(float));
+    g->width = arena_take(arena, n_in, sizeof(float));
     g->x = arena_take(arena, GREEDY_ROWS * n_in, sizeof(float));
     g->logits = arena_take(arena, GREEDY_ROWS * n_actions, sizeof(float));
 }
 
+static float range_width(float low, float high)
+{
+    float magnitude = fmaxf(1.0f, fmaxf(fabsf(low), fabsf(high)));
+    return fmaxf(high - low, NARROWEST * magnitude);
+}
+
 bool greedy_load(struct greedy *g, struct err *e)
 {
-    for (int i = 0; i < g->file->actor.n_in; i++)
+    for (int i = 0; i < g->file->actor.n_in; i++) {
         g->scale[i] = sqrtf(g->file->obs_var[i] + 1e-8f);
+        g->width[i] = range_width(g->file->obs_low[i], g->file->obs_high[i]);
+    }
     return infer_load(&g->actor, g->file->actor_parameters, NULL, e) &&
            infer_load(&g->critic, g->file->critic_parameters, NULL, e);
 }
@@ -39,17 +48,14 @@ static void normalise(const struct greedy *g, const float *features, float *x)
     }
 }
 
-float greedy_ood(const struct policy_file *file, const float *features)
+float greedy_ood(const struct greedy *g, const float *features)
 {
+    const float *low = g->file->obs_low, *high = g->file->obs_high;
     float worst = 0.0f;
-    for (int i = 0; i < file->actor.n_in; i++) {
-        float low = file->obs_low[i], high = file->obs_high[i], x = features[i];
-        float outside = x < low ? low - x : x - high;
-        if (outside <= 0.0f)
-            continue;
-        float magnitude = fmaxf(1.0f, fmaxf(fabsf(low), fabsf(high)));
-        float score = outside / fmaxf(high - low, NARROWEST * magnitude);
-        worst = score > worst ? score : worst;
+    for (int i = 0; i < g->file->actor.n_in; i++) {
+        float below = low[i] - features[i], above = features[i] - high[i];
+        float outside = (below > above ? below : above) / g->width[i];
+        worst = outside > worst ? outside : worst;
     }
     return worst;
 }
@@ -77,7 +83,7 @@ bool greedy_decide(const struct greedy *g, const float *features, const unsigned
         const unsigned char *mask = masks ? masks + row * n_actions : NULL;
         memcpy(a->logits, g->logits + row * n_actions, n_actions * sizeof(float));
         a->value = values[row];
-        a->ood = greedy_ood(g->file, features + row * n_in);
+        a->ood = greedy_ood(g, features + row * n_in);
         if (!check(a, (int)n_actions, e))
             return false;
         a->action = action_argmax(set, a->logits, mask);

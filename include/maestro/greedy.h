@@ -14,6 +14,7 @@ struct greedy {
     const struct policy_file *file; /* borrowed */
     struct infer actor, critic;
     float *scale;  /* [D] sqrt(var + 1e-8) */
+    float *width;  /* [D] of the range seen in training, as the out-of-distribution score takes it */
     float *x;      /* [GREEDY_ROWS][D] */
     float *logits; /* [GREEDY_ROWS][A] */
 };
@@ -34,8 +35,8 @@ MUST_CHECK bool greedy_load(struct greedy *g, struct err *e);
 MUST_CHECK bool greedy_decide(const struct greedy *g, const float *features, const unsigned char *masks, int n_rows,
                               struct greedy_answer *out, struct err *e);
 
-/* Largest distance of a feature outside the range seen in training, in units of the range's width; 0: inside. A width
- * below a tenth of the range's magnitude, or of 1, counts as that tenth: a constant has no width. */
-float greedy_ood(const struct policy_file *file, const float *features /* [D] */);
+/* The answers' ood: largest distance of a feature outside the range seen in training, in units of the range's width; 0:
+ * inside. A width below a tenth of the range's magnitude, or of 1, counts as that tenth: a constant has no width. */
+float greedy_ood(const struct greedy *g, const float *features /* [D] */);
 
 #endif

@@ -8,103 +8,135 @@
 
 #define LEAST_POSITIONAL (-5) // decimal exponents written without e: 0.00001 to 99999999999
 #define MOST_POSITIONAL 10
+#define DIGITS 9 // that tell any two floats apart
 
 /* 10^0 to 10^22 are doubles without error (5^22 < 2^53). */
 static const double EXACT[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-static double power_of_ten(int n)
+/* 10^-30 to 10^53: what takes nine digits of any float in front of the point. Each is off by less than 2^-53 of itself. */
+#define LEAST_POWER (-30)
+// clang-format off
+static const double POWERS[84] = {
+    1e-30, 1e-29, 1e-28, 1e-27, 1e-26, 1e-25, 1e-24, 1e-23, 1e-22, 1e-21, 1e-20, 1e-19, 1e-18, 1e-17, 1e-16, 1e-15,
+    1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3,
+    1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+    1e23, 1e24, 1e25, 1e26, 1e27, 1e28, 1e29, 1e30, 1e31, 1e32, 1e33, 1e34, 1e35, 1e36, 1e37, 1e38, 1e39, 1e40,
+    1e41, 1e42, 1e43, 1e44, 1e45, 1e46, 1e47, 1e48, 1e49, 1e50, 1e51, 1e52, 1e53,
+};
+// clang-format on
+
+static double power(int n)
 {
-    double p = 1.0;
-    bool inverse = n < 0;
-    for (n = inverse ? -n : n; n > 22; n -= 22)
-        p *= 1e22;
-    p *= EXACT[n];
-    return inverse ? 1.0 / p : p;
+    return POWERS[n - LEAST_POWER];
 }
 
-/* x * 10^n. The relative error is below 2^-50: nothing beside the 2^-25 that tells two floats apart. */
-static double scaled(double x, int n)
+/* A float > 0 in units of its ninth decimal digit: d = value * 10^(8 - exponent) with 10^8 <= d < 10^9, and how far another
+ * number may lie above or below d and still be the same float. */
+struct scaled {
+    double d, above, below;
+    int exponent;
+};
+
+static struct scaled scale(float value)
 {
-    if (n >= 0)
-        return n <= 22 ? x * EXACT[n] : x * power_of_ten(n);
-    return n >= -22 ? x / EXACT[-n] : x * power_of_ten(n);
+    union {
+        double d;
+        uint64_t bits;
+    } x = {.d = (double)value}, half_step;
+    uint64_t binary = x.bits >> 52; // biased by 1023; a float is never so small that its double is denormal
+    int e = (((int)binary - 1023) * 78913) >> 18; // times log10 2, rounded down: right, or one too small
+    double unit = power(8 - e), d = x.d * unit;
+    if (d >= 1e9 - 0.5) {
+        unit = power(8 - ++e);
+        d = x.d * unit;
+    }
+    const uint64_t least = 1023 - 126;                                 // floats below 2^-126 are all as far apart
+    bool at_edge = binary > least && (x.bits & 0xfffffffffffffu) == 0; // below a power of two floats lie closer
+    half_step.bits = ((binary > least ? binary : least) - 24) << 52;
+    double room = half_step.d * unit * 0.999999;
+    return (struct scaled){d, room, at_edge ? 0.5 * room : room, e};
 }
 
-/* x > 0 as d * 10^(exponent - 8) with 10^8 <= d < 10^9: its nine digits before the point. */
-static double nine_digits(double x, int *exponent)
+/* The shortest of seven, eight and nine digits that is the same float, as nine digits. */
+static uint32_t shortest(int *exponent, float value)
 {
-    int binary;
-    frexp(x, &binary);
-    int e = (int)floor((binary - 1) * 0.30102999566398120); // right, or one too small
-    double d = scaled(x, 8 - e);
-    if (d >= 1e9 - 0.5)
-        d = scaled(x, 8 - ++e);
-    *exponent = e;
-    return d;
-}
-
-/* The shortest of seven, eight and nine digits that is the same float, without zeros at the end; how many are left. */
-static int shortest(uint32_t *digits, int *exponent, float value)
-{
-    static const uint32_t steps[3] = {100, 10, 1};
-    double d = nine_digits((double)value, exponent);
-    uint32_t best = 0;
-    for (int i = 0; i < 3; i++) {
-        best = (uint32_t)(d / steps[i] + 0.5) * steps[i];
-        if ((float)scaled(best, *exponent - 8) == value)
+    static const struct {
+        uint32_t step;
+        double inverse;
+    } tries[2] = {{100, 0.01}, {10, 0.1}};
+    struct scaled x = scale(value);
+    uint32_t best = (uint32_t)(x.d + 0.5);
+    for (int i = 0; i < 2; i++) {
+        uint32_t rounded = (uint32_t)(x.d * tries[i].inverse + 0.5) * tries[i].step;
+        double off = (double)rounded - x.d;
+        if (off < x.above && -off < x.below) {
+            best = rounded;
             break;
+        }
     }
-    if (best >= 1000000000u) { // rounding carried into a tenth digit
-        best /= 10;
-        ++*exponent;
-    }
-    int n = 9;
-    for (; n > 1 && best % 10 == 0; n--)
-        best /= 10;
-    *digits = best;
-    return n;
+    bool carried = best >= 1000000000u; // into a tenth digit
+    *exponent = x.exponent + carried;
+    return carried ? best / 10 : best;
 }
 
-static char *put_digits(char *at, uint32_t digits, int n)
+/* Nine digits as text; returns how many there are without the zeros at the end, at least one. */
+static int spell(char out[DIGITS], uint32_t digits)
 {
-    for (int i = n - 1; i >= 0; i--, digits /= 10)
-        at[i] = (char)('0' + digits % 10);
-    return at + n;
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    uint32_t high = digits / 10000, low = digits % 10000; // five digits and four
+    out[0] = (char)('0' + high / 10000);
+    high %= 10000;
+    memcpy(out + 1, pairs + 2 * (high / 100), 2);
+    memcpy(out + 3, pairs + 2 * (high % 100), 2);
+    memcpy(out + 5, pairs + 2 * (low / 100), 2);
+    memcpy(out + 7, pairs + 2 * (low % 100), 2);
+    int n = DIGITS;
+    while (n > 1 && out[n - 1] == '0')
+        n--;
+    return n;
 }
 
 static char *put_zeros(char *at, int n)
 {
-    memset(at, '0', (size_t)(n > 0 ? n : 0));
-    return n > 0 ? at + n : at;
+    memset(at, '0', (size_t)n);
+    return at + n;
 }
 
-/* n digits of which whole stand before the point; all >= 1. */
-static char *put_split(char *at, uint32_t digits, int n, int whole)
+/* n digits, of which whole stand before the point. All nine are copied, for speed; what is too many is overwritten. */
+static char *put_split(char *at, const char digits[DIGITS], int n, int whole)
 {
+    memcpy(at, digits, DIGITS);
     if (n <= whole)
-        return put_zeros(put_digits(at, digits, n), whole - n);
-    put_digits(at + 1, digits, n);
-    memmove(at, at + 1, (size_t)whole);
+        return put_zeros(at + n, whole - n);
+    memcpy(at + whole + 1, digits + whole, (size_t)(n - whole));
     at[whole] = '.';
     return at + n + 1;
 }
 
-static char *put_number(char *at, uint32_t digits, int n, int exponent)
+static char *put_number(char *at, const char digits[DIGITS], int n, int exponent)
 {
     if (exponent >= 0 && exponent <= MOST_POSITIONAL)
         return put_split(at, digits, n, exponent + 1);
     if (exponent < 0 && exponent >= LEAST_POSITIONAL) {
         *at++ = '0';
         *at++ = '.';
-        return put_digits(put_zeros(at, -exponent - 1), digits, n);
+        at = put_zeros(at, -exponent - 1);
+        memcpy(at, digits, DIGITS);
+        return at + n;
     }
     at = put_split(at, digits, n, 1);
     *at++ = 'e';
     if (exponent < 0)
         *at++ = '-';
-    uint32_t size = (uint32_t)(exponent < 0 ? -exponent : exponent);
-    return put_digits(at, size, size < 10 ? 1 : 2);
+    int size = exponent < 0 ? -exponent : exponent;
+    if (size >= 10)
+        *at++ = (char)('0' + size / 10);
+    *at++ = (char)('0' + size % 10);
+    return at;
 }
 
 size_t number_float(char out[NUMBER_FLOAT], float value)
@@ -119,9 +151,10 @@ size_t number_float(char out[NUMBER_FLOAT], float value)
     if (value == 0.0f) {
         *at++ = '0';
     } else {
+        char digits[DIGITS];
         int exponent;
-        uint32_t digits;
-        int n = shortest(&digits, &exponent, fabsf(value));
+        uint32_t nine = shortest(&exponent, fabsf(value));
+        int n = spell(digits, nine);
         at = put_number(at, digits, n, exponent);
     }
     *at = '\0';

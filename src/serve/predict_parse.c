@@ -63,8 +63,10 @@ static const char *const VALIDITIES[] = {
 };
 // clang-format on
 
-const char *predict_field_name(enum predict_field field)
+const char *predict_field_name(enum predict_field field, size_t *n)
 {
+    if (n)
+        *n = FIELDS[field].n_name;
     return FIELDS[field].name;
 }
 
@@ -440,15 +442,16 @@ static bool take_rows(struct cursor *c)
     struct predict_request *out = c->out;
     bool more = true;
     while (more) {
-        struct predict_row row;
         void *list = out->rows;
         if (out->n_rows + out->n_history >= PREDICT_ROWS)
             return err_set(c->e, ERR_FORMAT, "more than %d observations in one request", PREDICT_ROWS);
         c->row = out->n_rows;
-        if (!take_row(c, &row, false) || !grow(&list, out->n_rows, &out->rows_capacity, sizeof row, c->e))
+        if (!grow(&list, out->n_rows, &out->rows_capacity, sizeof *out->rows, c->e))
             return false;
         out->rows = list;
-        out->rows[out->n_rows++] = row;
+        if (!take_row(c, &out->rows[out->n_rows], false))
+            return false;
+        out->n_rows++;
         more = false;
         if (out->is_list && !go_on(c, ']', &more))
             return false;

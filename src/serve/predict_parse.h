@@ -67,7 +67,7 @@ static inline bool predict_given(const struct predict_row *row, enum predict_fie
     return (row->given >> field & 1u) != 0;
 }
 
-const char *predict_field_name(enum predict_field field);
+const char *predict_field_name(enum predict_field field, size_t *n /* its length; NULL: not wanted */);
 
 /* body ends with a NUL and outlives the result. ERR_FORMAT names the field or the byte; ERR_IO: out of memory. */
 MUST_CHECK bool predict_parse(struct predict_request *out, const char *body, size_t n, struct err *e);

@@ -41,11 +41,12 @@ static char *put_assumed(char *at, unsigned assumed)
     for (int i = 0; i < PREDICT_FIELDS; i++) {
         if (!(assumed >> i & 1u))
             continue;
-        const char *name = predict_field_name((enum predict_field)i);
+        size_t n_name;
+        const char *name = predict_field_name((enum predict_field)i, &n_name);
         if (at[-1] != '[')
             *at++ = ',';
         *at++ = '"';
-        at = put(at, name, strlen(name));
+        at = put(at, name, n_name);
         *at++ = '"';
     }
     *at++ = ']';

@@ -39,9 +39,9 @@ static bool wrong(struct err *e, const char *place, const char *field, const cha
 static bool check_signal(const struct predict_row *row, int signal, const char *place, struct err *e)
 {
     const enum predict_field *fields = SIGNAL_FIELDS[signal];
-    const char *name = predict_field_name(fields[0]);
+    const char *name = predict_field_name(fields[0], NULL);
     if (fields[0] != fields[1] && predict_given(row, fields[0]) && predict_given(row, fields[1]))
-        return err_set(e, ERR_FORMAT, "%s%s: not together with %s", place, name, predict_field_name(fields[1]));
+        return err_set(e, ERR_FORMAT, "%s%s: not together with %s", place, name, predict_field_name(fields[1], NULL));
     bool said = (row->validity_given >> signal & 1u) != 0;
     bool wants_value = said && (row->validity[signal] == VALIDITY_VALID || row->validity[signal] == VALIDITY_STALE);
     if (wants_value && !signal_given(row, signal, has_number))
@@ -69,7 +69,7 @@ static bool check_features(const struct predict_view *view, const struct predict
         1u << PREDICT_FEATURES | 1u << PREDICT_REPLICAS | 1u << PREDICT_MIN | 1u << PREDICT_MAX | 1u << PREDICT_MASK;
     for (int i = 0; i < PREDICT_FIELDS; i++)
         if (predict_given(row, (enum predict_field)i) && !(along >> i & 1u))
-            return wrong(e, place, predict_field_name((enum predict_field)i), "not together with features");
+            return wrong(e, place, predict_field_name((enum predict_field)i, NULL), "not together with features");
     if (row->n_features != view->file->actor.n_in)
         return err_set(e, ERR_FORMAT, "%sfeatures: %d numbers, but the policy has %d inputs", place, row->n_features,
                        view->file->actor.n_in);

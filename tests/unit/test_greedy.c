@@ -89,9 +89,9 @@ START_TEST(what_is_not_finite_is_no_answer)
 }
 END_TEST
 
-static double ood(const struct policy_file *f, const float *x)
+static double ood(const struct greedy *g, const float *x)
 {
-    return (double)greedy_ood(f, x);
+    return (double)greedy_ood(g, x);
 }
 
 /* Distances by hand: width 4 around [-1, 3]; a constant 0.5 counts as 0.1 wide; [100, 101] as 10.1 wide. */
@@ -104,18 +104,19 @@ START_TEST(how_far_outside)
     f->obs_low[0] = -1, f->obs_high[0] = 3;
     f->obs_low[1] = f->obs_high[1] = 0.5f;
     f->obs_low[2] = 100, f->obs_high[2] = 101;
+    ck_assert(greedy_load(&n.greedy, NULL));
     x[1] = 0.5f, x[2] = 100.5f;
-    ck_assert_double_eq(ood(f, x), 0.0);
+    ck_assert_double_eq(ood(&n.greedy, x), 0.0);
     x[0] = 3.0f;
-    ck_assert_double_eq(ood(f, x), 0.0);
+    ck_assert_double_eq(ood(&n.greedy, x), 0.0);
     x[0] = 5.0f;
-    ck_assert_double_eq(ood(f, x), 0.5);
+    ck_assert_double_eq(ood(&n.greedy, x), 0.5);
     x[0] = -5.0f;
-    ck_assert_double_eq(ood(f, x), 1.0);
+    ck_assert_double_eq(ood(&n.greedy, x), 1.0);
     x[1] = 0.75f; // 0.25 / 0.1
-    ck_assert_double_eq_tol(ood(f, x), 2.5, 1e-6);
+    ck_assert_double_eq_tol(ood(&n.greedy, x), 2.5, 1e-6);
     x[2] = 100.0f - 50.5f; // 50.5 / 10.1
-    ck_assert_double_eq_tol(ood(f, x), 5.0, 1e-5);
+    ck_assert_double_eq_tol(ood(&n.greedy, x), 5.0, 1e-5);
     net_close(&n);
 }
 END_TEST
