@@ -323,7 +323,6 @@ static int plan_all(struct autoscaler *a, const struct decide_world *w)
         struct decide_plan *plan = &a->plans[n];
         plan->target = i;
         decide_target(w, s, view, plan);
-        a->journal_failing = a->journal_failing || plan->journal_failed;
         tell_plan(a, plan, policy_before);
         plan_next(a, s, w->now_s);
         a->order[n++] = plan;
@@ -435,6 +434,20 @@ static bool begin_round(struct journal *journal)
     return done;
 }
 
+/* A round without a decision tells nothing new. */
+static void note_journal(struct autoscaler *a, int n, bool failed)
+{
+    bool decided = false;
+    for (int i = 0; i < n; i++) {
+        decided = decided || a->plans[i].decided;
+        failed = failed || a->plans[i].journal_failed;
+    }
+    if (failed && !a->journal_failing)
+        log_error("journal_failed", kv("message", "scale-downs wait until it can be written"));
+    if (failed || decided)
+        a->journal_failing = failed;
+}
+
 static double cpu_time_s(void)
 {
     struct timespec t = {0};
@@ -458,8 +471,9 @@ int autoscaler_tick(struct autoscaler *a)
     w.now_s = monotonic(a);
     w.wall_s = a->parts.clock.wall_s(a->parts.clock.context);
     follow_all(a);
-    a->journal_failing = w.journal && !begin_round(w.journal);
+    bool round_failed = w.journal && !begin_round(w.journal);
     int n = plan_all(a, &w);
+    note_journal(a, n, round_failed);
     carry_all(a, &w, n);
     double ended_s = monotonic(a);
     board_tick(a->parts.board, &(struct board_tick){.seconds = ended_s - started_s,

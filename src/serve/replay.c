@@ -208,7 +208,8 @@ static void name_field(const char *line, size_t at, char *out, size_t n_out)
             depth++;
         } else if (!start && (line[i] == '}' || line[i] == ']')) {
             depth--;
-            keys[depth == 1][0] = '\0';
+            if (depth == 1)
+                keys[1][0] = '\0';
         }
     }
     snprintf(out, n_out, "%s%s%s", keys[0], *keys[1] ? "." : "", keys[1]);

@@ -1,0 +1,164 @@
+/* Journals of an autoscaler come out the same once more, and a change of one digit anywhere is found and named. */
+#include "suite.h"
+#include "toy_fleet.h"
+
+#include "folder.h"
+#include "trained.h"
+
+#include <maestro/file.h>
+#include <maestro/replay.h>
+#include <maestro/rng.h>
+
+static char folder[FOLDER_BYTES];
+static char journal[FOLDER_BYTES + 32];
+
+/* Hours of five targets under a trained policy, the HPA and chance; loads and faults change, files rotate. */
+static void record(double limit_bytes)
+{
+    static struct toy_scaler s;
+    struct rng rng;
+    struct err e = {0};
+    char path[FOLDER_BYTES + 32];
+    rng_init(&rng, 3, 3);
+    folder_make(folder);
+    snprintf(path, sizeof path, "%s/web.safetensors", folder);
+    trained_write(path, "default", 5);
+    snprintf(journal, sizeof journal, "%s/decisions.jsonl", folder);
+    toy_scaler_open(&s, 5, "ppo:web");
+    snprintf(s.config.policies, sizeof s.config.policies, "%s", folder);
+    snprintf(s.config.allowed, sizeof s.config.allowed, "hpa,fixed,ppo,random");
+    s.config.interval_s = 0;
+    ck_assert_msg(journal_open(journal, (uint64_t)limit_bytes, 2, &s.journal, &e), "%s", e.message);
+    toy_scaler_start(&s);
+    toy_annotate(&s.toy, 1, "policy", "hpa");
+    toy_annotate(&s.toy, 2, "policy", "random");
+    toy_annotate(&s.toy, 3, "policy", "fixed:7");
+    for (int tick = 0; tick < 400; tick++) {
+        for (int i = 0; i < 5; i++) {
+            struct toy_target *t = &s.toy.targets[i];
+            t->cpu = rng_uniform(&rng, 10, 400);
+            t->rps = rng_uniform(&rng, 0, 300);
+            t->p95_ms = rng_uniform(&rng, 10, 500);
+            t->validity[rng_bounded(&rng, SIGNAL_COUNT)] = (enum validity)rng_bounded(&rng, 5);
+            t->validity[rng_bounded(&rng, SIGNAL_COUNT)] = VALIDITY_VALID;
+            t->view.sample.starting = (int)rng_bounded(&rng, 3);
+            t->view.rolling_out = rng_bounded(&rng, 9) == 0;
+        }
+        s.toy.next_write = rng_bounded(&rng, 5) ? FLEET_DONE : FLEET_CONFLICT;
+        toy_scaler_run(&s, 5);
+    }
+    toy_scaler_close(&s);
+}
+
+static bool replay(const char *path, const char *policies, struct replay_report *report, struct err *e)
+{
+    struct replay *r;
+    *report = (struct replay_report){0};
+    ck_assert(replay_open(policies, &r, e));
+    bool done = replay_file(r, path, report, e);
+    replay_close(r);
+    return done;
+}
+
+START_TEST(journals_replay_bit_for_bit)
+{
+    struct replay_report report;
+    struct err e = {0};
+    record(0);
+    ck_assert_msg(replay(journal, folder, &report, &e), "%s", e.message);
+    ck_assert_int_gt(report.n_decisions, 600);
+    ck_assert_int_gt(report.n_proposals, 300); // the network's and the fixed ones
+    ck_assert_int_eq(report.n_targets, 5);
+    ck_assert_ptr_nonnull(strstr(report.missing, "decides from what the journal does not hold"));
+    ck_assert_msg(replay(journal, NULL, &report, &e), "%s", e.message); // without the file: proposals as recorded
+    ck_assert_ptr_nonnull(strstr(report.missing, "no folder"));
+    folder_remove(folder);
+}
+END_TEST
+
+START_TEST(every_rotated_file_replays_by_itself)
+{
+    char older[FOLDER_BYTES + 48];
+    struct replay_report report;
+    struct err e = {0};
+    record(300000);
+    for (int i = 0; i < 3; i++) {
+        snprintf(older, sizeof older, i ? "%s.%d" : "%s", journal, i);
+        ck_assert_msg(replay(older, folder, &report, &e), "%s", e.message);
+        ck_assert_int_gt(report.n_decisions, 10);
+    }
+    folder_remove(folder);
+}
+END_TEST
+
+/* The first digit behind text in the journal's second half, changed; what replay says. */
+static void expect_found(const struct buf *good, const char *text, const char *field)
+{
+    CLEANUP_BUF struct buf bad = {0};
+    struct replay_report report;
+    struct err e = {0};
+    buf_append(&bad, good->bytes, good->len);
+    char *at = strstr(bad.bytes + bad.len / 2, text);
+    ck_assert_msg(at, "no %s in the journal", text);
+    at += strlen(text);
+    at += strcspn(at, "0123456789");
+    *at = *at == '7' ? '6' : '7';
+    ck_assert(file_write_atomic(journal, bad.bytes, bad.len, &e));
+    ck_assert_msg(!replay(journal, folder, &report, &e), "a change behind %s was not found", text);
+    ck_assert_int_eq(e.code, ERR_NUMERIC);
+    ck_assert_msg(strstr(e.message, field) && strstr(e.message, "decisions.jsonl:"), "'%s' does not name %s", e.message,
+                  field);
+}
+
+START_TEST(a_changed_digit_is_found_and_named)
+{
+    CLEANUP_BUF struct buf good = {0};
+    struct err e = {0};
+    record(0);
+    ck_assert(file_read(journal, 1 << 28, &good, &e));
+    expect_found(&good, "\"partial\":[", "'guard.partial'");
+    expect_found(&good, "\"logits\":[0.", "'logits'");
+    expect_found(&good, "\"features\":[0.", "'features'");
+    expect_found(&good, "\"rule\":", "'rule'");
+    folder_remove(folder);
+}
+END_TEST
+
+START_TEST(another_policy_file_is_told_apart)
+{
+    char path[FOLDER_BYTES + 32];
+    struct replay_report report;
+    struct err e = {0};
+    record(0);
+    snprintf(path, sizeof path, "%s/web.safetensors", folder);
+    trained_write(path, "default", 6);
+    ck_assert_msg(replay(journal, folder, &report, &e), "%s", e.message);
+    ck_assert_ptr_nonnull(strstr(report.missing, "another version"));
+    folder_remove(folder);
+}
+END_TEST
+
+START_TEST(states_that_make_no_sense_are_refused)
+{
+    CLEANUP_BUF struct buf good = {0};
+    struct replay_report report;
+    struct err e = {0};
+    record(0);
+    ck_assert(file_read(journal, 1 << 28, &good, &e));
+    char *at = strstr(good.bytes, "\"control\":\"");
+    ck_assert_ptr_nonnull(at);
+    memcpy(at + 11, "ffffff7f", 8); // as many features as there are numbers
+    ck_assert(file_write_atomic(journal, good.bytes, good.len, &e));
+    ck_assert(!replay(journal, folder, &report, &e));
+    ck_assert_int_eq(e.code, ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(e.message, "makes no sense"));
+    at = strstr(good.bytes, "\"record\":\"state\"");
+    at[11] = 'S';
+    ck_assert(file_write_atomic(journal, good.bytes, good.len, &e));
+    ck_assert(!replay(journal, folder, &report, &e));
+    folder_remove(folder);
+}
+END_TEST
+
+SUITE("replay", journals_replay_bit_for_bit, every_rotated_file_replays_by_itself, a_changed_digit_is_found_and_named,
+      another_policy_file_is_told_apart, states_that_make_no_sense_are_refused)
