@@ -536,3 +536,37 @@ void live_status(const struct fleet *f, struct live_status *out)
 {
     *out = live_of_const(f)->status;
 }
+
+static double top_finite(const struct prom_answer *answer)
+{
+    double top = 0;
+    for (int i = 0; i < answer->n_series; i++) {
+        const char *le = prom_label_value(&answer->series[i], "le");
+        double bound = le ? strtod(le, NULL) : 0;
+        if (isfinite(bound) && bound > top)
+            top = bound;
+    }
+    return top;
+}
+
+bool live_top_bound_ms(struct fleet *f, const char *space, double *out, struct err *e)
+{
+    struct live *l = (struct live *)f;
+    struct preset_traffic p = preset_traffic(&l->prometheus);
+    CLEANUP_BUF struct buf query = {0};
+    buf_printf(&query, "count by (le) (%s_bucket{%s%s=\"", p.latency, p.matchers, p.space_label);
+    prom_escape_text(&query, space);
+    buf_text(&query, "\"})");
+    if (!buf_ok(&query, e))
+        return false;
+    struct prom_answer answer = {0};
+    const char *texts[1] = {query.bytes};
+    prom_query_all(l->prom, texts, 1, 0, &answer);
+    bool done = answer.answered;
+    if (done)
+        *out = p.latency_ms * top_finite(&answer);
+    else if (e)
+        *e = answer.why;
+    prom_answer_finish(&answer);
+    return done;
+}

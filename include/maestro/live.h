@@ -95,6 +95,10 @@ const char *live_namespace(const struct fleet *f);
 /* The text of the query that a signal comes from, as last asked; of replicas: the path at the API server. */
 const char *live_query(const struct fleet *f, enum signal_id signal);
 
+/* The highest finite bound of the latency histogram in a namespace, in ms: no quantile lies above it, whatever happens. 0: there
+ * is no such histogram. Asks Prometheus now. */
+MUST_CHECK bool live_top_bound_ms(struct fleet *f, const char *space, double *out, struct err *e);
+
 struct live_status {
     long long refreshes, queries, queries_failed, calls, calls_failed;
     double api_time_s, prometheus_time_s; /* monotonic, of the last good answer; 0: none yet */

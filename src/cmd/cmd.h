@@ -20,6 +20,9 @@ extern const struct cli_verb cmd_train_verb;
 int cmd_report(int argc, char **argv);
 extern const struct cli_verb cmd_report_verb;
 
+int cmd_doctor(int argc, char **argv);
+extern const struct cli_verb cmd_doctor_verb;
+
 int cmd_inspect(int argc, char **argv);
 extern const struct cli_verb cmd_inspect_verb;
 

@@ -9,7 +9,16 @@
 #include <maestro/file.h>
 #include <maestro/live.h>
 
-enum world_query { WORLD_CPU, WORLD_MEMORY, WORLD_P95, WORLD_RPS, WORLD_PRESENCE, WORLD_PODS, WORLD_QUERIES };
+enum world_query {
+    WORLD_CPU,
+    WORLD_MEMORY,
+    WORLD_P95,
+    WORLD_RPS,
+    WORLD_PRESENCE,
+    WORLD_PODS,
+    WORLD_BOUNDS,
+    WORLD_QUERIES
+};
 
 struct world_reply {
     const char *result;   /* elements of data.result; NULL: none */
@@ -30,7 +39,8 @@ struct world {
     int scale_status;                  /* of a PATCH; 0: 200 */
     char scale_body[512];              /* of the last one */
     char scale_target[512];
-    char events[4096]; /* bodies */
+    char events[4096];  /* bodies */
+    const char *denied; /* part of a SelfSubjectAccessReview that is refused; NULL: none */
     int n_queries, n_lists;
     char query_body[WORLD_QUERIES][8192]; /* last form of each */
     struct live_prometheus prometheus_settings;
@@ -40,6 +50,8 @@ struct world {
 
 static inline enum world_query world_query_of(const char *form)
 {
+    if (strstr(form, "count%20by%20%28le%29") || strstr(form, "count+by+%28le%29"))
+        return WORLD_BOUNDS;
     if (strstr(form, "by%20%28namespace%2C%20pod%29%20%28max") || strstr(form, "by+%28namespace%2C+pod%29+%28max"))
         return WORLD_PODS;
     if (strstr(form, "histogram_quantile"))
@@ -113,6 +125,12 @@ static inline struct fake_reply world_handle(void *context, const struct fake_re
         return world_list(w, r, "PodMetrics", w->pod_metrics);
     if (strstr(r->target, "/pods"))
         return world_list(w, r, "Pod", w->pods ? w->pods : "");
+    if (strcmp(r->target, "/version") == 0)
+        return (struct fake_reply){.body = "{\"gitVersion\":\"v1.34.4\"}"};
+    if (strstr(r->target, "/selfsubjectaccessreviews"))
+        return (struct fake_reply){.status = 201,
+                                   .body = w->denied && strstr(r->body, w->denied) ? "{\"status\":{\"allowed\":false}}"
+                                                                                   : "{\"status\":{\"allowed\":true}}"};
     return (struct fake_reply){.status = 404, .body = "{\"kind\":\"Status\",\"message\":\"no such path\"}"};
 }
 
