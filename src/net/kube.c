@@ -174,10 +174,7 @@ void kube_judge(struct kube_answer *out, const char *what, const struct http_res
     quote_body(quoted, sizeof quoted, body);
     shorten(shown, sizeof shown, message && *message ? message : *quoted ? quoted : "no reason given");
     err_set(&out->why, out->outcome == KUBE_FORBIDDEN || out->outcome == KUBE_UNAUTHORIZED ? ERR_USAGE : ERR_IO,
-            "%s: %ld: %.250s", what, out->status,
-            message && *message ? message
-            : *quoted           ? quoted
-                                : "no reason given");
+            "%s: %ld: %s", what, out->status, shown);
 }
 
 bool kube_broken(struct kube_answer *out, const char *what, const char *why)

@@ -123,7 +123,7 @@ START_TEST(a_long_reason_loses_its_middle)
     static char text[4096];
     struct fake_reply script = {.status = 422, .body = text};
     memset(text, 'x', sizeof text - 1);
-    memcpy(text, "{\"message\":\"it begins", 22);
+    memcpy(text, "{\"message\":\"it begins", 21);
     memcpy(text + 3000, "and ends\"}", 11);
     open_script(&script, 1);
     ck_assert(!get("/x"));
