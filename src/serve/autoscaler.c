@@ -25,7 +25,7 @@ struct autoscaler {
     struct decide_plan **order;
     int n_plans;
     struct carry carry;
-    bool journal_failing;
+    bool journal_failing, refresh_failing;
     bool reload_wanted;
     double files_due_s;
 };
@@ -448,6 +448,16 @@ static void note_journal(struct autoscaler *a, int n, bool failed)
         a->journal_failing = failed;
 }
 
+/* An outage is told when it begins and when it ends; the counters tell of the rest. */
+static void tell_refresh(struct autoscaler *a, bool worked, const char *message)
+{
+    if (!worked && !a->refresh_failing)
+        log_warn("refresh_failed", kv("message", message));
+    if (worked && a->refresh_failing)
+        log_info("refresh_works_again");
+    a->refresh_failing = !worked;
+}
+
 static double cpu_time_s(void)
 {
     struct timespec t = {0};
@@ -466,8 +476,7 @@ int autoscaler_tick(struct autoscaler *a)
                              .pool = a->pool,
                              .terms = a->terms};
     w.refreshed = fleet_refresh(a->parts.fleet, started_s, &why);
-    if (!w.refreshed)
-        log_warn("refresh_failed", kv("message", why.message));
+    tell_refresh(a, w.refreshed, why.message);
     w.now_s = monotonic(a);
     w.wall_s = a->parts.clock.wall_s(a->parts.clock.context);
     follow_all(a);
