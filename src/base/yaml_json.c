@@ -63,18 +63,16 @@ static bool write_number(const struct yaml_node *node, const char *name, struct 
 static bool write_scalar(const struct yaml_node *node, const char *name, struct json_writer *w, struct err *e)
 {
     static const char *const flags[] = {"true", "false"};
-    if (node->quoted)
-        json_put_text(w, node->text);
-    else if (yaml_is_null(node))
+    if (yaml_is_null(node))
         json_put_null(w);
-    else if (is_one_of(node->text, flags, 2))
+    else if (!node->quoted && is_one_of(node->text, flags, 2))
         json_put_bool(w, tolower((unsigned char)*node->text) == 't');
-    else if (is_doubtful(node->text))
+    else if (!node->quoted && is_doubtful(node->text))
         return err_set(e, ERR_FORMAT,
                        "%s:%d: '%.40s' is not a text to every reader: quote it, or write true, false or a "
                        "plain number",
                        name, node->line, node->text);
-    else if (is_number(node->text))
+    else if (!node->quoted && is_number(node->text))
         return write_number(node, name, w, e);
     else
         json_put_text(w, node->text);

@@ -77,7 +77,7 @@ static void make_name(struct making *m, const char *base)
     static unsigned counter;
     char *out = m->experiment->name;
     size_t n = 0;
-    for (; base[n] && n < BASE_NAME_BYTES; n++)
+    for (; n < BASE_NAME_BYTES && base[n]; n++)
         out[n] = isalnum((unsigned char)base[n]) ? (char)tolower((unsigned char)base[n]) : '-';
     while (n && out[n - 1] == '-')
         n--;
