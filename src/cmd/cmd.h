@@ -23,6 +23,9 @@ extern const struct cli_verb cmd_report_verb;
 int cmd_doctor(int argc, char **argv);
 extern const struct cli_verb cmd_doctor_verb;
 
+int cmd_replay(int argc, char **argv);
+extern const struct cli_verb cmd_replay_verb;
+
 int cmd_inspect(int argc, char **argv);
 extern const struct cli_verb cmd_inspect_verb;
 

@@ -11,8 +11,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static struct {
+    const char *target, *since, *until;
+} options;
+
+static const struct cli_option option_rows[] = {
+    {"target", 't', CLI_TEXT, "NAMESPACE/NAME", "of a journal: only this target's decisions", &options.target},
+    {"since", 0, CLI_TEXT, "TIME", "of a journal: only from this moment on, 2026-03-01T12:00:00Z", &options.since},
+    {"until", 0, CLI_TEXT, "TIME", "of a journal: only up to this moment", &options.until},
+};
+
 const struct cli_verb cmd_inspect_verb = {
     .name = "inspect",
+    .options = option_rows,
+    .n_options = sizeof option_rows / sizeof *option_rows,
     .summary = "show a run folder, policy file, journal or CSV in the terminal",
     .has_no_config = true,
     .words = "PATH",
@@ -179,6 +191,14 @@ static bool show_run(const char *folder, struct buf *out, struct err *e)
     return true;
 }
 
+static bool show_journal(const char *path, struct buf *out, struct err *e)
+{
+    struct inspect_filter filter = {options.target, -(double)INFINITY, (double)INFINITY};
+    return (!options.since || inspect_moment("--since", options.since, &filter.since_s, e)) &&
+           (!options.until || inspect_moment("--until", options.until, &filter.until_s, e)) &&
+           inspect_journal(path, &filter, out, e);
+}
+
 static bool show_file(const char *path, struct buf *out, struct err *e)
 {
     char first[16] = {0};
@@ -190,7 +210,7 @@ static bool show_file(const char *path, struct buf *out, struct err *e)
     if (n == 0)
         return err_set(e, ERR_FORMAT, "%s: is empty", path);
     if (first[0] == '{')
-        return inspect_journal(path, out, e);
+        return show_journal(path, out, e);
     // A safetensors file opens with the length of its JSON, which begins with a brace.
     if (n > 8 && first[8] == '{' && memchr(first, '\0', 8))
         return inspect_safetensors(path, false, out, e);

@@ -14,6 +14,14 @@
 void inspect_table(const char *title, const struct csv *table, struct buf *out);
 /* brief: beside a run's other files, so without tensor by tensor and the training configuration. */
 MUST_CHECK bool inspect_safetensors(const char *path, bool brief, struct buf *out, struct err *e);
-MUST_CHECK bool inspect_journal(const char *path, struct buf *out, struct err *e);
+
+/* Which decisions of a journal are looked at. */
+struct inspect_filter {
+    const char *target;      /* NULL: all */
+    double since_s, until_s; /* wall clock, as in the journal */
+};
+MUST_CHECK bool inspect_journal(const char *path, const struct inspect_filter *filter, struct buf *out, struct err *e);
+/* "2026-03-01T12:00:00Z", or seconds as they stand in the journal. ERR_USAGE names the option. */
+MUST_CHECK bool inspect_moment(const char *option, const char *text, double *out, struct err *e);
 
 #endif

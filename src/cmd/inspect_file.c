@@ -1,14 +1,12 @@
-/* inspect_file: what is in a policy file and in a journal, as text. In: a path. Out: lines in a buffer. A file that is not
- * what it claims to be is an error that names it. */
+/* inspect_file: what is in a policy file, as text. In: a path. Out: lines in a buffer. A file that is not what it claims to
+ * be is an error that names it. */
 #include "inspect.h"
 
 #include <maestro/file.h>
-#include <maestro/journal.h>
 #include <maestro/json.h>
 #include <maestro/safetensors.h>
 #include <maestro/term.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,102 +105,4 @@ bool inspect_safetensors(const char *path, bool brief, struct buf *out, struct e
         if (!brief || strcmp(file.metadata[i].key, "training") != 0)
             show_metadata(&file.metadata[i], out);
     return true;
-}
-
-#define COURSES 3
-
-/* What a pass over a journal gathers. */
-struct gathered {
-    double *v[COURSES]; /* owned: replicas, p95, rps of each decision; NaN where not valid */
-    size_t n, capacity;
-    size_t reasons[GUARD_REASONS];
-    double first_s, last_s;
-    char last[INSPECT_LAST][256]; /* ring, by n */
-};
-
-static void gathered_finish(struct gathered *g)
-{
-    for (int i = 0; i < COURSES; i++)
-        free(g->v[i]);
-}
-
-static bool grow(struct gathered *g, struct err *e)
-{
-    if (g->n < g->capacity)
-        return true;
-    size_t capacity = g->capacity > 0 ? 2 * g->capacity : 1024;
-    for (int i = 0; i < COURSES; i++) {
-        double *more = realloc(g->v[i], capacity * sizeof *more);
-        if (!more)
-            return err_set(e, ERR_IO, "no memory for %zu decisions", capacity);
-        g->v[i] = more;
-    }
-    g->capacity = capacity;
-    return true;
-}
-
-static double valid_value(const struct reading *reading)
-{
-    return reading->validity == VALIDITY_VALID ? reading->value : (double)NAN;
-}
-
-static bool gather(struct gathered *g, const struct journal_record *r, struct err *e)
-{
-    if (!grow(g, e))
-        return false;
-    g->v[0][g->n] = r->guard.replicas;
-    g->v[1][g->n] = valid_value(&r->sample.signals[SIGNAL_P95]);
-    g->v[2][g->n] = valid_value(&r->sample.signals[SIGNAL_RPS]);
-    g->reasons[r->guard.reason]++;
-    if (g->n == 0)
-        g->first_s = r->sample.time_s;
-    g->last_s = r->sample.time_s;
-    snprintf(g->last[g->n % INSPECT_LAST], sizeof g->last[0], "t=%.0f s  %s  %d -> %d  %s (%s)", r->sample.time_s,
-             r->policy, r->guard.from, r->guard.replicas, guard_reason_name(r->guard.reason), r->output.reason);
-    g->n++;
-    return true;
-}
-
-static void show_gathered(const char *path, const struct gathered *g, struct buf *out)
-{
-    static const char *const names[COURSES] = {"replicas", "p95, ms", "requests/s"};
-    char text[TERM_NUMBER];
-    buf_printf(out, "%s: %zu decisions over %s\n", path, g->n, term_duration(text, g->last_s - g->first_s));
-    for (int i = 0; i < COURSES; i++) {
-        buf_printf(out, "%-12s", names[i]);
-        term_sparkline(out, g->v[i], g->n, INSPECT_SPARK);
-        buf_text(out, "\n");
-    }
-    buf_text(out, "\nwhat shaped the results\n");
-    for (int i = 0; i < GUARD_REASONS; i++) {
-        if (g->reasons[i] > 0)
-            buf_printf(out, "  %-20s %zu\n", guard_reason_name((enum guard_reason)i), g->reasons[i]);
-    }
-    buf_text(out, "\nlast decisions\n");
-    for (size_t i = g->n > INSPECT_LAST ? g->n - INSPECT_LAST : 0; i < g->n; i++)
-        buf_printf(out, "  %s\n", g->last[i % INSPECT_LAST]);
-}
-
-bool inspect_journal(const char *path, struct buf *out, struct err *e)
-{
-    __attribute__((cleanup(gathered_finish))) struct gathered g = {0};
-    struct journal_reader *reader;
-    struct journal_line *line = calloc(1, sizeof *line);
-    if (!line)
-        return err_set(e, ERR_IO, "no memory for a line of %s", path);
-    if (!journal_read(path, &reader, e)) {
-        free(line);
-        return false;
-    }
-    bool end = false;
-    bool done = true;
-    while (done && (done = journal_next(reader, line, &end, e)) && !end) {
-        if (line->kind == JOURNAL_DECISION)
-            done = gather(&g, &line->record, e);
-    }
-    journal_reader_close(reader);
-    free(line);
-    if (end)
-        show_gathered(path, &g, out);
-    return done || end;
 }
