@@ -127,12 +127,15 @@ bool httpd_open(const struct httpd_config *config, struct httpd **out, struct er
     d->config = with_defaults(config);
     size_t bytes = (size_t)d->config.n_threads * sizeof *d->lanes;
     d->lanes = aligned_alloc(_Alignof(struct httpd_lane), bytes);
-    if (!d->lanes || !open_socket(&d->config, &fd, e)) {
-        bool starved = !d->lanes;
+    if (!d->lanes) {
         finish(d);
-        return starved ? err_set(e, ERR_IO, "httpd: out of memory") : false;
+        return err_set(e, ERR_IO, "httpd: out of memory");
     }
     memset(d->lanes, 0, bytes);
+    if (!open_socket(&d->config, &fd, e)) {
+        finish(d);
+        return false;
+    }
     d->port = port_of(fd);
     if (!start(d, fd, e)) {
         close(fd);

@@ -70,7 +70,7 @@ tells() {
     local status=$1 text=$2
     shift 2
     ends "$status" "$@" || return 1
-    if [ -s "$out" ] || ! tail -n 1 "$err" | grep -qE '^maestro( [a-z]+)?: ' || ! tail -n 1 "$err" | grep -qF -- "$text"; then
+    if [ -s "$out" ] || ! tail -n 1 "$err" | grep -qE '^maestro(-[a-z-]+| [a-z]+)?: ' || ! tail -n 1 "$err" | grep -qF -- "$text"; then
         echo "$*: wanted '$text' in the last line and nothing on standard output"
         shown
         return 1
