@@ -411,7 +411,7 @@ static int live(uint64_t seed)
         for (int i = 0; i < CANDIDATES; i++) {
             if (now_s >= next_s[i])
                 next_s[i] = lease_step(all[i], now_s + offset_s[i]) - offset_s[i];
-            if (rng_bounded(&rng, 200) == 0)
+            if (rng_bounded(&rng, 60) == 0)
                 next_s[i] = now_s + 30; // stopped for a while
             if (rng_bounded(&rng, 400) == 0)
                 lease_release(all[i]);
@@ -434,7 +434,7 @@ static int live(uint64_t seed)
 START_TEST(never_two_leaders)
 {
     int changes = 0;
-    for (uint64_t seed = 1; seed <= 5; seed++)
+    for (uint64_t seed = 1; seed <= 10; seed++)
         changes += live(seed);
     ck_assert_int_gt(changes, 20); // the lease went round, so the property was tried
 }
