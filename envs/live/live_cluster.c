@@ -51,10 +51,11 @@ static bool scale(struct cluster *cluster, int replicas, struct err *e)
 /* Sleeps until the monotonic time or the flag. */
 static bool sleep_until(const struct live_cluster *c, double until_s)
 {
-    for (double now_s = clock_monotonic_s(); now_s < until_s && !stopped(c); now_s = clock_monotonic_s()) {
-        double slice_s = fmin(until_s - now_s, SLICE_S);
-        struct timespec t = {.tv_nsec = (long)(slice_s * 1e9)};
+    double left_s = until_s - clock_monotonic_s();
+    while (left_s > 0 && !stopped(c)) {
+        struct timespec t = {.tv_nsec = (long)(fmin(left_s, SLICE_S) * 1e9)};
         nanosleep(&t, NULL);
+        left_s = until_s - clock_monotonic_s();
     }
     return !stopped(c);
 }

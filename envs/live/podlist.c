@@ -31,22 +31,39 @@ void podlist_finish(struct podlist *l)
     *l = (struct podlist){0};
 }
 
+/* n digits at *at, which moves on, and the character behind them. */
+static bool take_digits(const char **at, int n, char behind, int *out)
+{
+    int value = 0;
+    for (int i = 0; i < n; i++) {
+        char c = (*at)[i];
+        if (c < '0' || c > '9')
+            return false;
+        value = 10 * value + (c - '0');
+    }
+    if (behind && (*at)[n] != behind)
+        return false;
+    *at += n + (behind != '\0');
+    *out = value;
+    return true;
+}
+
 bool podlist_time(const char *text, double *out)
 {
     struct tm tm = {0};
-    int n = 0;
+    const char *at = text;
     double fraction = 0;
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-               &tm.tm_sec, &n) != 6 ||
-        tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12)
+    if (!take_digits(&at, 4, '-', &tm.tm_year) || !take_digits(&at, 2, '-', &tm.tm_mon) ||
+        !take_digits(&at, 2, 'T', &tm.tm_mday) || !take_digits(&at, 2, ':', &tm.tm_hour) ||
+        !take_digits(&at, 2, ':', &tm.tm_min) || !take_digits(&at, 2, '\0', &tm.tm_sec) || tm.tm_year < 1970 ||
+        tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1)
         return false;
-    const char *rest = text + n;
-    if (*rest == '.') {
+    if (*at == '.') {
         char *end = NULL;
-        fraction = strtod(rest, &end);
-        rest = end;
+        fraction = strtod(at, &end);
+        at = end;
     }
-    if (strcmp(rest, "Z") != 0 || !(fraction >= 0 && fraction < 1))
+    if (strcmp(at, "Z") != 0 || !(fraction >= 0 && fraction < 1))
         return false;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;

@@ -104,12 +104,11 @@ static struct reading judge(const struct readings *r, struct readings_answer ans
                           .age_s = aged && raw->age_s > 0 ? raw->age_s : 0,
                           .validity = VALIDITY_VALID};
     bool nothing = raw->n_values == 0 || isnan(raw->value);
-    if (!answer.answered || raw->n_values > 1 || raw->n_ages > 1)
-        out.validity = VALIDITY_FAILED;
-    else if (!nothing && (answer.degraded || isinf(raw->value) || raw->value < 0))
+    bool impossible = !nothing && (isinf(raw->value) || raw->value < 0);
+    if (!answer.answered || answer.degraded || raw->n_values > 1 || raw->n_ages > 1 || impossible)
         out.validity = VALIDITY_FAILED;
     else if (nothing)
-        out.validity = answer.degraded ? VALIDITY_FAILED : VALIDITY_NO_DATA;
+        out.validity = VALIDITY_NO_DATA;
     else if (!aged || raw->age_s > r->stale_after_s)
         out.validity = VALIDITY_STALE;
     return out;

@@ -48,9 +48,11 @@ struct suggest_source {
     void (*drop)(struct fleet *f, int index);
     const char *(*query)(const struct fleet *f, enum signal_id signal);
     void (*trouble)(const struct fleet *f, struct err *api, struct err *prometheus); /* of the last refresh */
-    const char *space;                                                               /* where no namespace is said */
-    const char *prefix;                                                              /* of annotations */
-    double scrape_s, window_s, quantile;                                             /* of the signals; 0: unknown */
+    /* For the log, from the sampler: policy_reloaded, policy_kept (about the policy's text), look_failed. NULL: nobody. */
+    void (*tell)(const char *event, const char *about, const struct err *why);
+    const char *space;                   /* where no namespace is said */
+    const char *prefix;                  /* of annotations */
+    double scrape_s, window_s, quantile; /* of the signals; 0: unknown */
 };
 
 struct suggest;

@@ -38,6 +38,14 @@ static void trouble(const struct fleet *f, struct err *api, struct err *from_pro
     *from_prometheus = status.prometheus;
 }
 
+static void tell(const char *event, const char *about, const struct err *why)
+{
+    if (why->code == ERR_NONE)
+        log_info(event, kv("about", about));
+    else
+        log_warn(event, kv("about", about), kv("error", why->message));
+}
+
 /* Signals are waited for, not handled: blocked before the first thread starts, and so in all of them. */
 static void block_signals(sigset_t *set)
 {
@@ -92,6 +100,7 @@ static bool run(struct err *e)
                                           .drop = live_drop,
                                           .query = live_query,
                                           .trouble = trouble,
+                                          .tell = tell,
                                           .space = live_namespace(fleet),
                                           .prefix = kubernetes.annotation_prefix,
                                           .scrape_s = prometheus.scrape_s,

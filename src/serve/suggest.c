@@ -5,7 +5,6 @@
 
 #include <maestro/clock.h>
 #include <maestro/exposition.h>
-#include <maestro/log.h>
 
 #include <math.h>
 #include <pthread.h>
@@ -380,13 +379,15 @@ static void find_due(struct suggest *s, double now_s)
     }
 }
 
+static void tell(const struct suggest *s, const char *event, const char *about, const struct err *why)
+{
+    if (s->source.tell)
+        s->source.tell(event, about, why);
+}
+
 static void tell_reload(void *context, const char *text, const struct err *why)
 {
-    (void)context;
-    if (why->code == ERR_NONE)
-        log_info("policy_reloaded", kv("policy", text));
-    else
-        log_warn("policy_kept", kv("policy", text), kv("error", why->message));
+    tell(context, why->code == ERR_NONE ? "policy_reloaded" : "policy_kept", text, why);
 }
 
 static void reload(struct suggest *s, double now_s)
@@ -395,7 +396,7 @@ static void reload(struct suggest *s, double now_s)
         return;
     s->reload = false;
     s->reloaded_s = now_s;
-    pool_reload(s->pool, tell_reload, NULL);
+    pool_reload(s->pool, tell_reload, s);
 }
 
 /* A missed period is not made up for: history stays evenly spaced from here on. */
@@ -429,7 +430,7 @@ static void look_at_due(struct suggest *s, double now_s)
     struct err e = {0};
     bool read = fleet_refresh(s->source.fleet, now_s, &e);
     if (!read)
-        log_warn("look_failed", kv("error", e.message));
+        tell(s, "look_failed", "fleet", &e);
     for (int k = 0; k < s->n_due; k++) {
         struct suggest_entry *entry = &s->entries[s->due[k]];
         look_at(s, entry, now_s);

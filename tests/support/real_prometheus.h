@@ -35,7 +35,7 @@ static inline bool real_prometheus_find(struct real_prometheus *p, const char *l
     if (file_exists(log) && file_read(log, (size_t)1 << 20, &text, NULL) && text.len) {
         const char *at = strstr(text.bytes, "msg=\"Listening on\" address=127.0.0.1:");
         const char *colon = at ? strstr(at, "127.0.0.1:") : NULL;
-        port = colon ? atoi(colon + strlen("127.0.0.1:")) : 0;
+        port = colon ? (int)strtol(colon + strlen("127.0.0.1:"), NULL, 10) : 0;
     }
     buf_finish(&text);
     snprintf(p->url, sizeof p->url, "http://127.0.0.1:%d", port);

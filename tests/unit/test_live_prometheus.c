@@ -83,7 +83,7 @@ static struct fake_reply export(void *context, const struct fake_request *r)
         write_kubelet(r->text);
     else if (strcmp(r->target, "/cadvisor") == 0)
         write_cadvisor(r->text);
-    else if (sscanf(r->target, "/pod/%d", &i) == 1 && i >= 0 && i < N_PODS)
+    else if (strncmp(r->target, "/pod/", 5) == 0 && (i = r->target[5] - '0') >= 0 && i < N_PODS)
         write_pod(r->text, &pods[i]);
     else
         return (struct fake_reply){.status = 404};
