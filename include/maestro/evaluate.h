@@ -124,11 +124,12 @@ struct evaluate_plan {
     int n_traces;
     const struct evaluate_policy *policies;
     int n_policies;
-    bool faults;                                      /* none and then each kind of the list */
-    bool no_bounds;                                   /* leave out bounds, demand and what rests on them (undefined) */
-    bool timeline;                                    /* keep the first window of each trace */
-    bool decisions;                                   /* keep the map of the first trained policy's decisions */
-    const char *command;                              /* that asked for this, for evaluation.json; NULL: none */
+    bool faults;         /* none and then each kind of the list */
+    bool no_bounds;      /* leave out bounds, demand and what rests on them (undefined) */
+    bool live;           /* judged on a live target by what was measured: evaluate_live.h */
+    bool timeline;       /* keep the first window of each trace */
+    bool decisions;      /* keep the map of the first trained policy's decisions */
+    const char *command; /* that asked for this, for evaluation.json; NULL: none */
     void (*progress)(void *arg, int done, int total); /* NULL: none; called one at a time, from any thread */
     void *progress_arg;
 };

@@ -2,14 +2,17 @@
  * section "evaluate". Out: on standard output a table for people, or the same as CSV or JSON; the files of an evaluation
  * where a folder is named. Progress goes to standard error. */
 #include "cmd.h"
+#include "live_site.h"
 #include "settings.h"
 
 #include <maestro/clock.h>
 #include <maestro/data.h>
 #include <maestro/evaluate.h>
+#include <maestro/evaluate_live.h>
 #include <maestro/registry.h>
 #include <maestro/term.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +23,7 @@
 
 static struct {
     struct cli_texts policies, traces, tune_on;
-    const char *profile, *tune, *objective, *baseline, *folder, *print;
+    const char *profile, *tune, *objective, *baseline, *folder, *print, *cluster;
     bool faults;
 } given;
 
@@ -32,6 +35,8 @@ static const struct cli_option options[] = {
     {"trace", 't', CLI_TEXTS, "FILE", "Judge on this load; FILE#0.7..1 takes a part of it", &given.traces},
     {"profile", 0, CLI_TEXT, "NAME", "Service profile: a name of envs/NAME.yaml or a path; default web-api",
      &given.profile},
+    {"cluster", 0, CLI_TEXT, "simulated|live",
+     "Judge in the simulation, or on one Deployment in real time by what is measured there", &given.cluster},
     {"faults", 0, CLI_FLAG, NULL, "Repeat everything under each fault of the list", &given.faults},
     {"tune", 0, CLI_TEXT, "hpa",
      "Search the HPA's target (30 to 90 %) and window (0, 60, 120, 300 s), and judge the best setting as hpa-tuned",
@@ -57,7 +62,8 @@ const struct cli_verb cmd_evaluate_verb = {
     .n_options = (int)(sizeof options / sizeof *options),
 };
 
-#define SECTIONS (2 + PROFILE_SECTIONS)
+#define LIVE_SECTIONS 5
+#define SECTIONS (2 + PROFILE_SECTIONS + LIVE_SECTIONS)
 
 struct loads {
     struct trace traces[CLI_FILES];
@@ -69,6 +75,11 @@ struct work {
     struct evaluate_config protocol;
     struct reward_config reward;
     struct service_profile profile;
+    struct settings_live live;
+    struct live_prometheus prometheus;
+    struct live_kubernetes kubernetes;
+    struct disturb_load load;
+    struct disturb_chaos chaos;
     struct config_section sections[SECTIONS];
     struct config config;
     struct loads judged;
@@ -82,6 +93,27 @@ struct work {
     double started_s, shown_s; /* monotonic; shown: the last progress line */
 };
 
+static bool is_live(void)
+{
+    return given.cluster && strcmp(given.cluster, "live") == 0;
+}
+
+/* Behind the first n sections; how many there are then. */
+static int add_live_sections(struct work *w, int n)
+{
+    const struct config_section sections[LIVE_SECTIONS] = {
+        {"live", "The target that is judged on.", settings_live_keys, n_settings_live_keys, &w->live},
+        {"prometheus", "Where signals come from.", live_prometheus_keys, n_live_prometheus_keys, &w->prometheus},
+        {"kubernetes", "Where replicas are read and set.", live_kubernetes_keys, n_live_kubernetes_keys,
+         &w->kubernetes},
+        {"load", "Load while judging.", disturb_load_keys, n_disturb_load_keys, &w->load},
+        {"chaos", "Faults while judging.", disturb_chaos_keys, n_disturb_chaos_keys, &w->chaos},
+    };
+    for (int i = 0; i < LIVE_SECTIONS; i++)
+        w->sections[n + i] = sections[i];
+    return n + LIVE_SECTIONS;
+}
+
 static bool configure(struct work *w, const struct cli *cli, struct err *e)
 {
     const char *name = given.profile ? given.profile : "web-api";
@@ -90,6 +122,8 @@ static bool configure(struct work *w, const struct cli *cli, struct err *e)
     w->sections[1] =
         (struct config_section){"reward", "What is good.", reward_config_keys, n_reward_config_keys, &w->reward};
     int n = 2 + profile_sections(&w->profile, w->sections + 2);
+    if (is_live())
+        n = add_live_sections(w, n);
     CLEANUP_BUF struct buf path = {0};
     char file[CONFIG_TEXT + 16];
     bool is_path = strchr(name, '/') || strstr(name, ".yaml");
@@ -128,7 +162,11 @@ static bool check_words(struct err *e)
 {
     if (given.policies.n == 0 && !given.tune)
         return err_set(e, ERR_USAGE, "name at least one --policy:\n%s", registry_help());
-    if (given.traces.n == 0)
+    if (given.cluster && !is_live() && strcmp(given.cluster, "simulated") != 0)
+        return err_set(e, ERR_USAGE, "--cluster %s: is simulated or live", given.cluster);
+    if (is_live() && (given.traces.n > 0 || given.tune || given.faults))
+        return err_set(e, ERR_USAGE, "--trace, --tune and --faults need the simulation, not --cluster live");
+    if (!is_live() && given.traces.n == 0)
         return err_set(e, ERR_USAGE, "name at least one --trace FILE to judge on");
     if (given.tune && strcmp(given.tune, "hpa") != 0)
         return err_set(e, ERR_USAGE, "--tune %s: only hpa can be tuned", given.tune);
@@ -251,6 +289,71 @@ static bool print(const struct work *w, const struct evaluate_result *result, in
     return done;
 }
 
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    stop = 1;
+}
+
+/* So that an interrupted evaluation still leaves the target as it was found. */
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static bool tend(void *arg, struct err *e)
+{
+    return live_site_tend(arg, e);
+}
+
+static bool open_site(struct work *w, struct live_site *out, struct err *e)
+{
+    const struct live_wish wish = {.live = &w->live,
+                                   .prometheus = &w->prometheus,
+                                   .kubernetes = &w->kubernetes,
+                                   .load = &w->load,
+                                   .chaos = &w->chaos,
+                                   .limits = {.min_replicas = w->protocol.min_replicas,
+                                              .max_replicas = w->protocol.max_replicas,
+                                              .latency_soft_ms = w->protocol.latency_soft_ms,
+                                              .latency_hard_ms = w->protocol.latency_hard_ms},
+                                   .user_agent = "maestro-evaluate",
+                                   .seed = (uint64_t)w->protocol.seed,
+                                   .stop = &stop};
+    return live_site_open(&wish, out, e);
+}
+
+/* All policies on the one target, which afterwards has its old replica count again, however it went. */
+static bool judge_live(struct work *w, const struct evaluate_plan *plan, struct evaluate_result *result, struct err *e)
+{
+    struct live_site site = {0};
+    struct sample found = {0};
+    struct err why = {0};
+    watch_signals();
+    if (!open_site(w, &site, e))
+        return false;
+    snprintf(w->profile.name, sizeof w->profile.name, "%.63s", site.target.name);
+    struct evaluate_live_plan live = {.plan = *plan,
+                                      .target = site.target,
+                                      .cluster = site.cluster,
+                                      .window_s = w->prometheus.window_s,
+                                      .on_period = tend,
+                                      .arg = &site};
+    bool done = cluster_sample(site.cluster, false, &found, e) && evaluate_live(&live, result, e);
+    const struct reading *replicas = &found.signals[SIGNAL_REPLICAS];
+    bool restored = replicas->validity != VALIDITY_VALID || cluster_scale(site.cluster, (int)replicas->value, &why);
+    bool quiet = live_site_quiet(&site, restored ? &why : NULL);
+    if (!restored || !quiet)
+        fprintf(stderr, "maestro evaluate: the target was not left as it was found: %s\n", why.message);
+    live_site_close(&site);
+    return done;
+}
+
 static bool judge(struct work *w, struct err *e)
 {
     struct evaluate_result result = {0};
@@ -259,7 +362,9 @@ static bool judge(struct work *w, struct err *e)
         return false;
     struct evaluate_plan plan = plan_of(w, &w->judged);
     w->doing = "judging";
-    bool done = find_baseline(w, &baseline, e) && evaluate_all(&plan, &result, e) && print(w, &result, baseline, e);
+    bool done = find_baseline(w, &baseline, e) &&
+                (is_live() ? judge_live(w, &plan, &result, e) : evaluate_all(&plan, &result, e)) &&
+                print(w, &result, baseline, e);
     if (done && given.folder)
         done = evaluate_write(&result, baseline, w->notes, w->n_notes, given.folder, e);
     if (done && given.folder)

@@ -27,15 +27,6 @@ static const struct config_key task_keys[] = {
      "Random faults at the profile's rates while training."},
 };
 
-#undef KEY
-#define KEY(field) offsetof(struct settings_live, field)
-
-static const struct config_key live_keys[] = {
-    {"namespace", CONFIG_STRING, KEY(space), "", 0, 0, NULL, NULL,
-     "Namespace of the Deployment that is trained on; empty: that of the account or context."},
-    {"deployment", CONFIG_STRING, KEY(deployment), "", 0, 0, NULL, NULL, "The Deployment that is trained on."},
-};
-
 /* How many sections there are: those of a live session stand last. */
 static int gather(struct settings *s, bool live)
 {
@@ -53,7 +44,7 @@ static int gather(struct settings *s, bool live)
     memcpy(s->sections, own, sizeof own);
     int n = SETTINGS_OWN_SECTIONS + profile_sections(&s->profile, s->sections + SETTINGS_OWN_SECTIONS);
     const struct config_section of_live[SETTINGS_LIVE_SECTIONS] = {
-        {"live", "The target of a live session.", live_keys, (int)(sizeof live_keys / sizeof *live_keys), &s->live},
+        {"live", "The target of a live session.", settings_live_keys, n_settings_live_keys, &s->live},
         {"session", "How a live session's episodes begin.", session_config_keys, n_session_config_keys, &s->session},
         {"prometheus", "Where signals come from.", live_prometheus_keys, n_live_prometheus_keys, &s->prometheus},
         {"kubernetes", "Where replicas are read and set.", live_kubernetes_keys, n_live_kubernetes_keys,
@@ -270,10 +261,7 @@ void settings_world_close(struct settings_world *w)
         return;
     if (w->opened && w->env.ops->close)
         w->env.ops->close(&w->env);
-    if (!disturb_close(w->disturb, NULL))
-        w->disturb = NULL; // settings_world_settle is who tells
-    kube_close(w->kube);
-    cluster_close(w->cluster);
+    live_site_close(&w->site);
     sim_model_close(w->model);
     steps_close(w->steps);
     for (int i = 0; i < w->n_traces; i++)
@@ -283,10 +271,8 @@ void settings_world_close(struct settings_world *w)
 
 bool settings_world_settle(struct settings_world *w, struct err *e)
 {
-    struct disturb *disturb = w->disturb;
-    w->disturb = NULL;
-    bool quiet = disturb_close(disturb, e);
-    bool restored = !w->opened || !w->cluster || session_restore(&w->env, quiet ? e : NULL);
+    bool quiet = live_site_quiet(&w->site, e);
+    bool restored = !w->opened || !w->site.cluster || session_restore(&w->env, quiet ? e : NULL);
     return quiet && restored;
 }
 

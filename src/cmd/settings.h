@@ -4,11 +4,11 @@
 #ifndef MAESTRO_SETTINGS_H
 #define MAESTRO_SETTINGS_H
 
+#include "live_site.h"
+
 #include <maestro/cli.h>
 #include <maestro/config.h>
-#include <maestro/disturb.h>
 #include <maestro/lagrange.h>
-#include <maestro/live.h>
 #include <maestro/microservice.h>
 #include <maestro/observation.h>
 #include <maestro/ppo.h>
@@ -32,12 +32,6 @@ struct settings_task {
         [CONFIG_TEXT]; /* files for training, comma-separated; "FILE#0..0.7" takes a part; empty: generated loads */
     int variants;
     bool faults;
-};
-
-/* Section "live": the one target of a live session. */
-struct settings_live {
-    char space[CONFIG_TEXT]; /* "": that of the account or context */
-    char deployment[CONFIG_TEXT];
 };
 
 #define SETTINGS_OWN_SECTIONS 8
@@ -77,10 +71,8 @@ struct settings_world {
     struct trace traces[SETTINGS_TRACES];
     int n_traces;
     struct sim_model *model;
-    struct cluster *cluster; /* the live one; NULL: simulated */
-    struct kube *kube;       /* of disturb; NULL: none */
-    struct disturb *disturb; /* load and faults of a live session; NULL: none */
-    struct steps *steps;     /* NULL unless train.steps_csv */
+    struct live_site site; /* of a live session; zeroed: simulated */
+    struct steps *steps;   /* NULL unless train.steps_csv */
     struct env env;
     bool opened;
 };

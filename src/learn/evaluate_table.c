@@ -213,15 +213,28 @@ static bool put_all_paired(const struct evaluate_result *r, int baseline, struct
     return true;
 }
 
-bool evaluate_table(const struct evaluate_result *r, int baseline, struct buf *out, struct err *e)
+static void put_protocol(const struct evaluate_result *r, struct buf *out)
 {
     const struct evaluate_config *c = r->plan.config;
+    if (r->plan.live) {
+        buf_printf(out,
+                   "%s, live, %d to %d replicas; soft %g ms, hard %g ms; by what was measured\n"
+                   "%d windows of %g s, warm-up %g s, judged every %g s\n",
+                   r->plan.profile->name, c->min_replicas, c->max_replicas, r->soft_ms, r->hard_ms, c->windows,
+                   c->window_s, c->warm_up_s, c->period_s);
+        return;
+    }
     buf_printf(out,
                "%s, %d to %d replicas; each window's own peak at %g %% of %d x %.4g rps; soft %g ms, hard %g ms\n"
                "%d windows of %g s a trace x %d seeds, warm-up %g s, judged every %g s, seed %lld\n",
                r->plan.profile->name, c->min_replicas, c->max_replicas, 100.0 * c->peak, c->max_replicas,
                r->capacity_rps, r->soft_ms, r->hard_ms, c->windows, c->window_s, c->seeds, c->warm_up_s, c->period_s,
                c->seed);
+}
+
+bool evaluate_table(const struct evaluate_result *r, int baseline, struct buf *out, struct err *e)
+{
+    put_protocol(r, out);
     for (size_t v = sizeof views / sizeof *views; v-- > 0;)
         if (!put_blocks(r, &views[v], out, e))
             return false;

@@ -155,7 +155,7 @@ static void json_protocol(const struct evaluate_result *r, struct json_writer *w
     json_put_key(w, "protocol");
     json_begin_object(w);
     put_name(w, "profile", r->plan.profile->name);
-    put_name(w, "cluster", c->cluster == 1 ? "exact" : "fast");
+    put_name(w, "cluster", r->plan.live ? "live" : c->cluster == 1 ? "exact" : "fast");
     put_pair(w, "windows", c->windows);
     put_pair(w, "seeds", c->seeds);
     put_pair(w, "window_s", c->window_s);

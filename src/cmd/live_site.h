@@ -1,0 +1,46 @@
+/* live_site: one Deployment of a Kubernetes cluster, for a session or an evaluation. */
+#ifndef CMD_LIVE_SITE_H
+#define CMD_LIVE_SITE_H
+
+#include <maestro/disturb.h>
+#include <maestro/live.h>
+#include <signal.h>
+
+/* Section "live": the one target. */
+struct settings_live {
+    char space[CONFIG_TEXT]; /* "": that of the account or context */
+    char deployment[CONFIG_TEXT];
+};
+extern const struct config_key settings_live_keys[];
+extern const int n_settings_live_keys;
+
+/* All borrowed; kubernetes, prometheus and stop until live_site_close. */
+struct live_wish {
+    const struct settings_live *live;
+    const struct live_prometheus *prometheus;
+    const struct live_kubernetes *kubernetes;
+    const struct disturb_load *load;
+    const struct disturb_chaos *chaos;
+    struct target limits;   /* as configured: a latency limit of 0 is the Deployment's own, below 0 none */
+    const char *user_agent; /* static */
+    const char *log;        /* of the load program; NULL: thrown away */
+    uint64_t seed;          /* of the faults */
+    const volatile sig_atomic_t *stop;
+};
+
+struct live_site {
+    struct cluster *cluster;
+    struct kube *kube;       /* of disturb; NULL: none */
+    struct disturb *disturb; /* NULL: neither load nor faults */
+    struct target target;    /* limits in force */
+};
+
+/* ERR_USAGE: a key that does not fit, or a target that another scaler holds. Load runs and faults may come from here on. */
+MUST_CHECK bool live_site_open(const struct live_wish *wish, struct live_site *out, struct err *e);
+/* Once a period: load and faults. */
+MUST_CHECK bool live_site_tend(struct live_site *site, struct err *e);
+/* Ends load and faults. */
+MUST_CHECK bool live_site_quiet(struct live_site *site, struct err *e);
+void live_site_close(struct live_site *site); /* accepts zeroed */
+
+#endif
