@@ -81,9 +81,11 @@ static double few(struct rng *rng, double mean)
     double limit = 1.0 - mean * (1.0 - mean * (1.0 / 2.0 - mean * (1.0 / 6.0 - mean * (1.0 / 24.0))));
     if (mean > 1.0 / 32.0)
         return rng_poisson(rng, mean);
-    double count = 0.0;
-    for (double product = rng_double(rng); product > limit; product *= rng_double(rng))
+    double count = 0.0, product = rng_double(rng);
+    while (product > limit) {
         count += 1.0;
+        product *= rng_double(rng);
+    }
     return count;
 }
 
