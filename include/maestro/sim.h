@@ -93,6 +93,30 @@ void sim_truth_take(struct sim *sim, struct sim_truth *out);
 /* The same without p50 and p99 (NaN): cheaper, once per training step. */
 void sim_truth_take_brief(struct sim *sim, struct sim_truth *out);
 
+/* What cAdvisor and the service itself would show at their last scrape: counters, not rates. */
+#define SIM_BUCKETS 31 /* with the one above all bounds */
+struct sim_pod_look {
+    int slot;            /* 0 .. PODS_LIMIT - 1; used again for another pod, which then has another start */
+    double start_time_s; /* of the pod */
+    bool ready, terminating;
+    double share; /* of the service's arrivals now */
+    double cpu_s; /* counter */
+    double memory_mib;
+};
+
+struct sim_look {
+    double time_s; /* of the scrape */
+    int spec, ready, starting, terminating;
+    double requests, failed;     /* counters of the whole service */
+    int n_buckets;               /* finite bounds; profile.measurement.buckets_ms */
+    double buckets[SIM_BUCKETS]; /* cumulative, [n_buckets + 1] */
+    int n_pods;                  /* that have a container */
+    struct sim_pod_look pods[PODS_LIMIT];
+};
+
+/* False: nothing was scraped yet. */
+bool sim_look(const struct sim *sim, struct sim_look *out);
+
 /* Load asked of the service now, without noise: requests/s. */
 double sim_offered_rps(const struct sim *sim);
 double sim_peak_rps(const struct sim *sim);
