@@ -336,5 +336,7 @@ void lease_release(struct lease *l)
     l->deadline_s = 0.0;
     if (l->ours && ask(l, KUBE_GET, l->path.bytes, NULL) && l->ours)
         (void)replace(l, "");
+    l->ours = false;
+    buf_clear(&l->metadata); // who goes on stepping looks at the record as for the first time
     kube_answer_finish(&l->answer);
 }
