@@ -6,6 +6,7 @@ port=
 # start COMMAND...: returns once the log names the port
 start() {
     local i
+    : >"$room/log"
     "$@" >"$room/log" 2>&1 &
     server=$!
     for ((i = 0; i < 500; i++)); do
