@@ -112,9 +112,10 @@ static bool put_labels(struct making *m, const struct yaml_node *labels)
     json_begin_object(&m->w);
     kube_json_field(&m->w, CHAOSMESH_MANAGED_LABEL, "maestro");
     kube_json_field(&m->w, CHAOSMESH_SESSION_LABEL, m->target->session);
-    bool done = put_children(m, labels, is_own_label);
+    if (!put_children(m, labels, is_own_label))
+        return false;
     json_end_object(&m->w);
-    return done;
+    return true;
 }
 
 static bool put_metadata(struct making *m, const struct yaml_node *metadata)

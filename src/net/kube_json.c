@@ -37,9 +37,10 @@ static bool copy_value(struct json_writer *w, const struct json *value)
         if (w->depth >= JSON_WRITE_DEPTH)
             return false;
         (object ? json_begin_object : json_begin_array)(w);
-        bool fine = copy_children(w, value);
+        if (!copy_children(w, value))
+            return false;
         (object ? json_end_object : json_end_array)(w);
-        return fine;
+        return true;
     }
     if (json_as_text(value, &text))
         json_put_text(w, text);

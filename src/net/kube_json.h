@@ -5,7 +5,7 @@
 #include <maestro/json.h>
 #include <maestro/json_write.h>
 
-/* A value as it was read. Deeper than the writer can go: nothing, false. */
+/* A value as it was read. Deeper than the writer can go: false, and w then holds part of it. */
 MUST_CHECK bool kube_json_copy(struct json_writer *w, const struct json *value, struct err *e);
 
 /* "key":"value"; nothing where value is NULL or empty. */

@@ -110,6 +110,8 @@ START_TEST(wrong_files_are_refused)
         {HEAD "spec: {selector: {pods: {kube-system: [x]}}}\n", "selector.pods", &TARGET},
         {HEAD "spec: {selector: [a]}\n", "selector is no mapping", &TARGET},
         {HEAD "metadata: {labels: [a]}\nspec: {}\n", "labels is no mapping", &TARGET},
+        {HEAD "metadata: {labels: {a: y}}\nspec: {}\n", "f.yaml:3: 'y'", &TARGET},
+        {HEAD "metadata: {annotations: {a: y}}\nspec: {}\n", "f.yaml:3: 'y'", &TARGET},
         {HEAD "spec: {gracePeriod: 010}\n", "f.yaml:3: '010'", &TARGET},
         {HEAD "spec:\n\tx: 1\n", "f.yaml:4:", &TARGET},
         {"apiVersion: chaos-mesh.org/v1alpha1\nkind: Schedule\nspec: {type: Schedule}\n", "spec.type", &TARGET},
