@@ -370,6 +370,27 @@ START_TEST(several_metrics)
 }
 END_TEST
 
+/* What the operator's guide says of a count handed to an HPA as an external metric with AverageValue 1 (KEDA's metrics-api
+ * scaler on GET /suggest): the tolerance of 0.1 swallows steps of one from ten replicas on, and 0 lets all of them through. */
+START_TEST(a_tolerance_swallows_steps_of_one)
+{
+    static const struct {
+        int current, suggested, usual, exact;
+    } rows[] = {{9, 10, 10, 10},  {9, 8, 8, 8},     {10, 9, 10, 9},   {10, 12, 12, 12},
+                {11, 12, 11, 12}, {11, 10, 11, 10}, {20, 22, 20, 22}, {20, 17, 17, 17}};
+    struct hpa_rule_settings exact = hpa_rule_defaults;
+    exact.tolerance_up = exact.tolerance_down = 0.0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t usage_milli = 1000 * rows[i].suggested;
+        ck_assert_int_eq(hpa_total_average(rules, usage_milli, 1000, rows[i].current), rows[i].usual);
+        ck_assert_int_eq(hpa_total_average(&exact, usage_milli, 1000, rows[i].current), rows[i].exact);
+    }
+    for (int current = 1; current <= 100; current++)
+        for (int suggested = 1; suggested <= 100; suggested++)
+            ck_assert_int_eq(hpa_total_average(&exact, 1000 * (int64_t)suggested, 1000, current), suggested);
+}
+END_TEST
+
 START_TEST(at_least_68_rows)
 {
     size_t n = sizeof cpu_rows / sizeof *cpu_rows + sizeof metric_rows / sizeof *metric_rows +
@@ -380,4 +401,4 @@ START_TEST(at_least_68_rows)
 END_TEST
 
 SUITE("hpa", cpu, pod_object_and_external_metrics, limits_and_rates, stabilisation, obsolete_slots_are_used_again,
-      several_metrics, at_least_68_rows)
+      several_metrics, a_tolerance_swallows_steps_of_one, at_least_68_rows)
