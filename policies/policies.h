@@ -22,4 +22,8 @@ MUST_CHECK bool random_open(struct policy **out, struct err *e);
 /* Takes over what the file says of the control loop; control->target stays. */
 MUST_CHECK bool trained_open(const char *path, struct control *control, struct policy **out, struct err *e);
 
+/* url: checked before. The server is asked once, for what it wants of the control loop. */
+MUST_CHECK bool remote_open(const char *url, struct control *control, struct policy **out, struct err *e);
+MUST_CHECK bool remote_check(const char *url, struct err *e);
+
 #endif

@@ -17,7 +17,8 @@ const char *registry_help(void)
     return "  hpa[:KEY=VALUE,...]  the Kubernetes HPA; keys as in section hpa, e.g. hpa:target=60,window=300\n"
            "  fixed:N              always N replicas\n"
            "  random               any allowed action\n"
-           "  ppo:FILE             a trained policy file\n";
+           "  ppo:FILE             a trained policy file\n"
+           "  remote:URL           what another server answers: .../predict or .../suggest\n";
 }
 
 /* Splits "name:settings"; settings points into text, or is empty. */
@@ -26,7 +27,7 @@ static bool split(const char *text, char name[NAME_BYTES], const char **settings
     const char *colon = strchr(text, ':');
     size_t n = colon ? (size_t)(colon - text) : strlen(text);
     if (n == 0 || n >= NAME_BYTES)
-        return err_set(e, ERR_USAGE, "policy '%s': no such policy; one of hpa, fixed, random, ppo", text);
+        return err_set(e, ERR_USAGE, "policy '%s': no such policy; one of hpa, fixed, random, ppo, remote", text);
     memcpy(name, text, n);
     name[n] = '\0';
     *settings = colon ? colon + 1 : "";
@@ -99,8 +100,10 @@ static bool open_named(const char *text, struct control *control, struct policy 
         return fixed_settings(text, settings, &replicas, e) && (!out || fixed_open(replicas, out, e));
     if (strcmp(name, "random") == 0)
         return !out || random_open(out, e);
+    if (strcmp(name, "remote") == 0)
+        return remote_check(settings, e) && (!out || remote_open(settings, control, out, e));
     if (strcmp(name, "ppo") != 0)
-        return err_set(e, ERR_USAGE, "policy '%s': no such policy; one of hpa, fixed, random, ppo", text);
+        return err_set(e, ERR_USAGE, "policy '%s': no such policy; one of hpa, fixed, random, ppo, remote", text);
     if (!*settings)
         return err_set(e, ERR_USAGE, "policy 'ppo': needs a policy file, as in ppo:runs/demo/best.safetensors");
     return !out || trained_open(settings, control, out, e);

@@ -48,5 +48,7 @@ void policyfile_finish(struct policy_file *file); /* accepts NULL and zeroed */
  * aside: of those only period and window), scrape_s, window_s and quantile. */
 MUST_CHECK bool policyfile_control_text(const struct policy_file *file, struct buf *out, struct err *e);
 MUST_CHECK bool policyfile_control_parse(const char *text, struct policy_file *out, struct err *e);
+struct json;
+MUST_CHECK bool policyfile_control_read(const struct json *object, struct policy_file *out, struct err *e);
 
 #endif

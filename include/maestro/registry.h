@@ -3,7 +3,9 @@
  *     hpa                       the Kubernetes rule; hpa:target=50,window=120 (keys of section "hpa")
  *     fixed:5                   always five replicas
  *     random                    any allowed action
- *     ppo:FILE                  a trained policy, greedy; settings (features, actions, guard, period) from the file */
+ *     ppo:FILE                  a trained policy, greedy; settings (features, actions, guard, period) from the file
+ *     remote:URL                http(s)://.../predict: maestro-serve, which is asked for its settings here and now, or a
+ *                               server that takes five signals and answers {"action": 0|1|2}; or .../suggest */
 #ifndef MAESTRO_REGISTRY_H
 #define MAESTRO_REGISTRY_H
 

@@ -130,7 +130,7 @@ static bool get_actions(const struct json *root, struct action_set *out, struct 
     return false;
 }
 
-static bool get_all(const struct json *root, struct policy_file *file, struct err *e)
+bool policyfile_control_read(const struct json *root, struct policy_file *file, struct err *e)
 {
     const char *name;
     if (!json_text(root, "target", &name, e) || !get_actions(root, &file->control.actions, e))
@@ -152,7 +152,7 @@ bool policyfile_control_parse(const char *text, struct policy_file *out, struct 
     struct json_document d = {0};
     if (!json_parse(&d, "metadata 'control'", text, strlen(text), e))
         return false;
-    bool done = get_all(d.root, out, e) || err_wrap(e, "metadata 'control'");
+    bool done = policyfile_control_read(d.root, out, e) || err_wrap(e, "metadata 'control'");
     json_finish(&d);
     return done;
 }
