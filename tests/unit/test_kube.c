@@ -185,6 +185,32 @@ START_TEST(a_refused_token_is_read_again_at_once)
 }
 END_TEST
 
+START_TEST(a_password_is_sent)
+{
+    static const struct fake_reply script = {.body = "{}"};
+    char text[512];
+    struct kube *other = NULL;
+    struct err e = {0};
+    open_script(&script, 1);
+    snprintf(text, sizeof text,
+             "current-context: c\nclusters: [{name: k, cluster: {server: '%s/prefix/'}}]\n"
+             "users: [{name: u, user: {username: me, password: 'p:w'}}]\ncontexts: [{name: c, context: {cluster: k, "
+             "user: u}}]\n",
+             fake_http_url(cluster.server));
+    fake_cluster_write(cluster.path, text);
+    struct kube_config config = {.kubeconfig = cluster.path, .user_agent = "maestro-x/1"};
+    ck_assert_msg(kube_open(&config, &other, &e), "%s", e.message);
+    ck_assert(kube_do(other, &(struct kube_call){.verb = KUBE_GET, .path = "/x"}, &answer));
+    expect_sent("GET /prefix/x HTTP/1.1");
+    expect_sent("Authorization: Basic bWU6cDp3\r\n");
+    expect_sent("User-Agent: maestro-x/1\r\n");
+    ck_assert_str_eq(kube_namespace(other), "default");
+    ck_assert_str_eq(kube_namespace(cluster.kube), "shop");
+    kube_close(other);
+    close_all();
+}
+END_TEST
+
 START_TEST(writes_say_who_they_are)
 {
     static const struct fake_reply script = {.body = "{}"};
@@ -439,7 +465,7 @@ END_TEST
 
 SUITE("kube", each_status_has_its_meaning, a_server_that_is_away_is_unreachable, what_is_no_json_is_broken,
       a_long_reason_loses_its_middle, the_longer_wait_is_obeyed, a_refused_token_is_read_again_at_once,
-      writes_say_who_they_are, a_list_is_read_page_by_page, a_forgotten_list_begins_anew,
+      a_password_is_sent, writes_say_who_they_are, a_list_is_read_page_by_page, a_forgotten_list_begins_anew,
       a_list_that_is_always_forgotten_gives_up, a_list_can_be_stopped, broken_lists_are_refused,
       a_list_that_repeats_a_page_ends, an_empty_list_may_be_null, the_scale_is_read, the_scale_is_written,
       rights_are_asked_for, a_slow_server_costs_the_calls_time)
