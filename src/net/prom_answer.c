@@ -93,7 +93,7 @@ static bool read_labels(struct envelope *v, struct prom_series *s)
 static bool value_of(const char *text, double *out)
 {
     static const char *const names[] = {"NaN", "+Inf", "-Inf", "Inf"};
-    const double values[] = {NAN, INFINITY, -INFINITY, INFINITY};
+    const double values[] = {(double)NAN, (double)INFINITY, -(double)INFINITY, (double)INFINITY};
     for (int i = 0; i < 4; i++)
         if (strcmp(text, names[i]) == 0) {
             *out = values[i];

@@ -234,7 +234,7 @@ static size_t in_use(void)
 START_TEST(thousands_are_quick_and_given_back)
 {
     CLEANUP_BUF struct buf text = {0};
-    double best_s = INFINITY;
+    double best_s = (double)INFINITY;
     write_thousands(&text, 2000);
     size_t before = in_use();
     for (int i = 0; i < 20; i++) {

@@ -170,9 +170,9 @@ static void check_values(struct world *w)
     says(w, "plain_value", 0.25);
     says(w, "scalar(plain_value) * 4", 1);
     says(w, "plain_value / 3", 0.25 / 3);
-    says(w, "not_a_number{x=\"nan\"}", NAN);
-    says(w, "not_a_number{x=\"inf\"}", INFINITY);
-    says(w, "-not_a_number{x=\"inf\"}", -INFINITY);
+    says(w, "not_a_number{x=\"nan\"}", (double)NAN);
+    says(w, "not_a_number{x=\"inf\"}", (double)INFINITY);
+    says(w, "-not_a_number{x=\"inf\"}", -(double)INFINITY);
     ck_assert(has_series(w, "absent_value", 0));
     ck_assert(has_series(w, "not_a_number", 3));
 }
