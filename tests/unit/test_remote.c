@@ -33,15 +33,22 @@ static struct sample look(double time_s, double rps, int replicas)
     return s;
 }
 
-static bool act(struct policy *p, const struct control *c, const float *features, const unsigned char *mask,
-                const struct sample *sample, struct policy_output *out, struct err *e)
+static struct policy_input input_of(const struct control *c, const float *features, const unsigned char *mask,
+                                    const struct sample *sample)
 {
-    const struct policy_input in = {.sample = sample,
-                                    .target = &target,
-                                    .actions = &c->actions,
-                                    .features = features,
-                                    .mask = mask,
-                                    .period_s = c->period_s};
+    return (struct policy_input){.sample = sample,
+                                 .target = &target,
+                                 .actions = &c->actions,
+                                 .features = features,
+                                 .mask = mask,
+                                 .period_s = c->period_s};
+}
+
+/* Without features and mask. */
+static bool act(struct policy *p, const struct control *c, const struct sample *sample, struct policy_output *out,
+                struct err *e)
+{
+    const struct policy_input in = input_of(c, NULL, NULL, sample);
     return policy_act(p, &in, out, e);
 }
 
@@ -120,8 +127,9 @@ START_TEST(far_and_near_decide_the_same_bits)
             observation_update(&near_control.observation, &state, &target, &sample);
         observation_features(&near_control.observation, &state, features);
         action_mask(&near_control.actions, &target, 1 + i % 20, mask);
-        ck_assert(act(near_policy, &near_control, features, mask, &sample, &near_out, &e));
-        ck_assert_msg(act(far_policy, &far_control, features, mask, &sample, &far_out, &e), "%s", e.message);
+        const struct policy_input in = input_of(&near_control, features, mask, &sample);
+        ck_assert(policy_act(near_policy, &in, &near_out, &e));
+        ck_assert_msg(policy_act(far_policy, &in, &far_out, &e), "%s", e.message);
         ck_assert_int_eq(far_out.action, near_out.action);
         ck_assert_int_eq(far_out.replicas, near_out.replicas);
         ck_assert_mem_eq(far_out.logits, near_out.logits, sizeof far_out.logits);
@@ -148,7 +156,8 @@ START_TEST(another_policy_over_there_is_noticed)
     ck_assert_msg(registry_open(s.url, &control, &policy, &e), "%s", e.message);
     trained_write(s.path, "basic5", 1);
     model_reload(s.slot);
-    ck_assert(!act(policy, &control, features, NULL, &sample, &out, &e));
+    const struct policy_input in = input_of(&control, features, NULL, &sample);
+    ck_assert(!policy_act(policy, &in, &out, &e));
     ck_assert_ptr_nonnull(strstr(e.message, "features"));
     policy_close(policy);
     shop_close(&s);
@@ -170,16 +179,16 @@ START_TEST(a_server_of_five_signals)
     snprintf(text, sizeof text, "remote:%s/predict", fake_http_url(f));
     ck_assert_msg(registry_open(text, &control, &policy, &e), "%s", e.message);
     ck_assert_int_eq(control.actions.n, 3);
-    ck_assert_msg(act(policy, &control, NULL, NULL, &sample, &out, &e), "%s", e.message);
+    ck_assert_msg(act(policy, &control, &sample, &out, &e), "%s", e.message);
     ck_assert_int_eq(out.replicas, 5);
     fake_http_last(f, &last);
     ck_assert_ptr_nonnull(strstr(last.bytes, "{\"cpu_usage\":85,\"memory_usage\":536870912,\"replicas\":4,"
                                              "\"latency\":150,\"rps\":50}"));
-    ck_assert(!act(policy, &control, NULL, NULL, &sample, &out, &e));
+    ck_assert(!act(policy, &control, &sample, &out, &e));
     ck_assert_ptr_nonnull(strstr(e.message, "action"));
     int n = fake_http_requests(f);
     sample.signals[SIGNAL_P95].validity = VALIDITY_ABSENT; // it would be a zero there
-    ck_assert(act(policy, &control, NULL, NULL, &sample, &out, &e));
+    ck_assert(act(policy, &control, &sample, &out, &e));
     ck_assert(out.hold);
     ck_assert_ptr_nonnull(strstr(out.reason, "latency"));
     ck_assert_int_eq(fake_http_requests(f), n);
@@ -210,14 +219,14 @@ START_TEST(a_suggestion_server)
     snprintf(text, sizeof text, "remote:%s/suggest", fake_http_url(f));
     ck_assert_msg(registry_open(text, &control, &policy, &e), "%s", e.message);
     ck_assert_int_eq(policy->ops->kind, POLICY_ABSOLUTE);
-    ck_assert(act(policy, &control, NULL, NULL, &sample, &out, &e) && out.replicas == 7 && !out.hold);
+    ck_assert(act(policy, &control, &sample, &out, &e) && out.replicas == 7 && !out.hold);
     fake_http_last(f, &last);
     ck_assert_ptr_nonnull(strstr(last.bytes, "GET /suggest?deployment=web&namespace=shop "));
-    ck_assert(act(policy, &control, NULL, NULL, &sample, &out, &e) && out.hold);
+    ck_assert(act(policy, &control, &sample, &out, &e) && out.hold);
     ck_assert_ptr_nonnull(strstr(out.reason, "rps"));
-    ck_assert(act(policy, &control, NULL, NULL, &sample, &out, &e) && out.replicas == 2 && !out.hold);
+    ck_assert(act(policy, &control, &sample, &out, &e) && out.replicas == 2 && !out.hold);
     for (int i = 0; i < 3; i++)
-        ck_assert(!act(policy, &control, NULL, NULL, &sample, &out, &e));
+        ck_assert(!act(policy, &control, &sample, &out, &e));
     ck_assert_ptr_nonnull(strstr(e.message, "no such deployment"));
     policy_close(policy);
     fake_http_close(f);
@@ -245,11 +254,11 @@ START_TEST(trouble_is_a_failure)
     ck_assert_msg(registry_open(text, &control, &policy, &e), "%s", e.message);
     for (int i = 0; i < 7; i++) {
         e = (struct err){0};
-        ck_assert_msg(!act(policy, &control, NULL, NULL, &sample, &out, &e), "reply %d", i);
+        ck_assert_msg(!act(policy, &control, &sample, &out, &e), "reply %d", i);
         ck_assert_ptr_nonnull(strstr(e.message, "/predict"));
     }
     fake_http_close(f);
-    ck_assert(!act(policy, &control, NULL, NULL, &sample, &out, &e)); // nobody there
+    ck_assert(!act(policy, &control, &sample, &out, &e)); // nobody there
     policy_close(policy);
     ck_assert(!registry_open(text, &control, &policy, &e));
 }
