@@ -68,7 +68,7 @@ static double requests_at(int pods, double load)
 {
     if (load < 0.9 || load > 1.0)
         return 100e3;
-    return pods > 1 ? 800e3 : 4e6;
+    return pods > 1 ? 400e3 : 4e6;
 }
 
 static double compare_steady(const struct sim_model *m, const char *name, int pods, double load)
