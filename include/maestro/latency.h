@@ -89,7 +89,7 @@ static inline float latency_inside(const struct latency_table *t, float l)
     return latency_interpolate(t->inside, l);
 }
 
-/* Requests/s that leave a warm pod holding l requests on average. */
+/* Requests/s that leave a warm pod at l. */
 static inline float latency_throughput(const struct latency_table *t, float l)
 {
     return latency_interpolate(t->throughput, l);
