@@ -339,7 +339,7 @@ START_TEST(becomes_ready_later)
     ck_assert_int_eq(ask(&s, "GET", "/healthz"), 200);
     wait_ready(&s);
     ck_assert_double_ge(clock_monotonic_s() - start_s, 0.5);
-    ck_assert_double_ge(metric(&s, "process_cpu_seconds_total"), 0.1);
+    ck_assert_double_ge(metric(&s, "process_cpu_seconds_total"), 0.03); // 0.15 where nobody else wants the CPU
     close_scene(&s);
 }
 END_TEST
@@ -372,9 +372,9 @@ START_TEST(drains)
     char url[128], ready[128];
     pthread_t asker, closer;
     struct scene s = quick();
-    s.config.wait_ms = 1500;
+    s.config.wait_ms = 2500;
     s.config.wait_cv = 0;
-    s.config.linger_s = 0.7;
+    s.config.linger_s = 1.5;
     open_scene(&s);
     ck_assert_int_eq(pthread_create(&asker, NULL, ask_once, (void *)(uintptr_t)url_of(&s, "/", url)), 0);
     wait_until_working(&s, 1);
