@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #define BACKLOG 1024
-#define QUIET_S 0.1 // without a new request, then kept-alive connections count as idle
+#define HEAD_BYTES ((size_t)16 << 10) // of a request; libmicrohttpd clears as much between two requests
+#define QUIET_S 0.1                   // without a new request, then kept-alive connections count as idle
 
 static struct httpd_config with_defaults(const struct httpd_config *in)
 {
@@ -101,6 +102,7 @@ static bool start(struct httpd *d, int fd, struct err *e)
     d->daemon = MHD_start_daemon(flags, 0, NULL, NULL, exchange_access, d,
                                  MHD_OPTION_LISTEN_SOCKET, fd,
                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)c->connections,
+                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_BYTES,
                                  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(c->idle_timeout_s + 0.999),
                                  MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, d,
                                  MHD_OPTION_NOTIFY_CONNECTION, count_connection, d,

@@ -56,8 +56,8 @@ static struct MHD_Daemon *start(int fd, int n_threads)
     };
     return MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_EPOLL, 0, NULL, NULL, answer, NULL,
                             MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 1024u,
-                            MHD_OPTION_CONNECTION_TIMEOUT, 60u, MHD_OPTION_NOTIFY_COMPLETED, forget, NULL,
-                            MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16 << 10, MHD_OPTION_CONNECTION_TIMEOUT, 60u,
+                            MHD_OPTION_NOTIFY_COMPLETED, forget, NULL, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
 }
 
 static struct MHD_Response *make_response(const char *path)
