@@ -31,6 +31,8 @@ MUST_CHECK bool board_note(struct board *b, int target, const char *name, const 
                            struct err *e);
 /* conditions: words such as "another scaler: ...", one a line; "" none. */
 void board_conditions(struct board *b, int target, const char *conditions);
+/* What troubles the whole process, such as "prometheus: ..."; "" nothing. /why tells it with every target. */
+void board_trouble(struct board *b, const char *text);
 void board_drop(struct board *b, int target);
 void board_tick(struct board *b, const struct board_tick *tick);
 void board_reload(struct board *b, bool done); /* of a policy file */

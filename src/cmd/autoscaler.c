@@ -58,6 +58,7 @@ struct running {
     atomic_bool refreshed;
     pthread_mutex_t lock; /* of status */
     struct live_status status;
+    bool troubled; /* as told in the log */
 };
 
 static void get_health(void *context, const struct httpd_request *request, struct httpd_reply *reply)
@@ -222,11 +223,28 @@ static void close_all(struct running *r)
     board_close(r->board);
 }
 
+/* Of Prometheus and of looking for other scalers: the refresh goes on without them, so only this tells why. */
+static void tell_trouble(struct running *r, const struct live_status *status)
+{
+    char text[320] = "";
+    if (*status->prometheus.message)
+        snprintf(text, sizeof text, "prometheus: %.300s", status->prometheus.message);
+    else if (*status->conflicts.message)
+        snprintf(text, sizeof text, "looking for other scalers: %.280s", status->conflicts.message);
+    board_trouble(r->board, text);
+    if (*text && !r->troubled)
+        log_warn("trouble", kv("message", text));
+    if (!*text && r->troubled)
+        log_info("trouble_over");
+    r->troubled = *text != '\0';
+}
+
 static void tick(struct running *r)
 {
     struct live_status status;
     autoscaler_tick(r->autoscaler);
     live_status(r->live, &status);
+    tell_trouble(r, &status);
     pthread_mutex_lock(&r->lock);
     r->status = status;
     pthread_mutex_unlock(&r->lock);

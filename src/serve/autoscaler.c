@@ -136,6 +136,14 @@ static void told_reload(void *context, const char *text, const struct err *why)
         log_info("policy_reloaded", kv("policy", text));
     else
         log_warn("policy_kept", kv("policy", text), kv("message", why->message));
+    for (int i = 0; i < a->n_slots; i++) {
+        struct slot *s = &a->slots[i];
+        if (!s->used || !s->pooled || strcmp(s->pooled->text, text) != 0)
+            continue;
+        snprintf(s->policy_kept, sizeof s->policy_kept, "%.159s", why->message);
+        if (why->code != ERR_NONE)
+            tell(a, i, true, "PolicyKept", s->policy_kept);
+    }
 }
 
 static void look_at_files(struct autoscaler *a, double now_s)
@@ -301,6 +309,39 @@ static void tell_plan(struct autoscaler *a, const struct decide_plan *plan, cons
     }
 }
 
+/* "cpu failed, rps stale"; "" where every signal is known. */
+static void name_missing(const struct sample *sample, char *out, size_t n)
+{
+    static const char *const SIGNALS[SIGNAL_COUNT] = {"cpu", "memory", "replicas", "p95", "rps"};
+    static const char *const WORDS[] = {
+        [VALIDITY_NO_DATA] = "no data", [VALIDITY_FAILED] = "failed", [VALIDITY_STALE] = "stale"};
+    size_t at = 0;
+    out[0] = '\0';
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        enum validity v = sample->signals[i].validity;
+        if (v != VALIDITY_VALID && v != VALIDITY_ABSENT && at < n)
+            at += (size_t)snprintf(out + at, n - at, "%s%s %s", at ? ", " : "", SIGNALS[i], WORDS[v]);
+    }
+}
+
+/* When signals are lost and when they are back, not at every decision in between. */
+static void tell_signals(struct autoscaler *a, const struct decide_plan *plan)
+{
+    struct slot *s = &a->slots[plan->target];
+    char missing[128], text[256];
+    if (!plan->decided)
+        return;
+    name_missing(&plan->record.sample, missing, sizeof missing);
+    bool dark = *missing != '\0';
+    if (dark && !s->in_the_dark) {
+        snprintf(text, sizeof text, "%s: not scaled down until all signals are known again", missing);
+        tell(a, plan->target, true, "SignalsLost", text);
+    } else if (!dark && s->in_the_dark) {
+        tell(a, plan->target, false, "SignalsBack", "every signal is known again");
+    }
+    s->in_the_dark = dark;
+}
+
 /* Plans of all due targets; how many there are. */
 static int plan_all(struct autoscaler *a, const struct decide_world *w)
 {
@@ -324,6 +365,7 @@ static int plan_all(struct autoscaler *a, const struct decide_world *w)
         plan->target = i;
         decide_target(w, s, view, plan);
         tell_plan(a, plan, policy_before);
+        tell_signals(a, plan);
         plan_next(a, s, w->now_s);
         a->order[n++] = plan;
     }
@@ -375,6 +417,7 @@ static void conditions_of(const struct slot *s, const struct fleet_view *view, c
     } rows[] = {
         {*s->refused, "settings refused, the last good ones stay: ", s->refused},
         {*s->policy_refused, "policy refused: ", s->policy_refused},
+        {*s->policy_kept, "its changed policy file is refused, the old one stays: ", s->policy_kept},
         {*view->conflict, "another scaler: ", view->conflict},
         {conflict_is_foreign(&s->conflict), "somebody else changed the replicas", ""},
         {s->breaker.open, "the breaker's policy decides", ""},
@@ -391,7 +434,7 @@ static void settle(struct autoscaler *a, struct decide_plan *plan, const struct 
     struct slot *s = &a->slots[plan->target];
     struct explain_entry entry;
     struct err why = {0};
-    char conditions[640];
+    char conditions[840];
     if (plan->decided) {
         control_commit(s->state, plan->outcome, &plan->record);
         write_journal(a, plan);
@@ -438,12 +481,14 @@ static bool begin_round(struct journal *journal)
 static void note_journal(struct autoscaler *a, int n, bool failed)
 {
     bool decided = false;
+    const char *note = "";
     for (int i = 0; i < n; i++) {
         decided = decided || a->plans[i].decided;
         failed = failed || a->plans[i].journal_failed;
+        note = a->plans[i].journal_failed ? a->plans[i].note : note;
     }
     if (failed && !a->journal_failing)
-        log_error("journal_failed", kv("message", "scale-downs wait until it can be written"));
+        log_error("journal_failed", kv("message", "scale-downs wait until it can be written"), kv("because", note));
     if (failed || decided)
         a->journal_failing = failed;
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONDITIONS 320
+#define CONDITIONS 840
 
 struct row {
     bool used;
@@ -27,6 +27,7 @@ struct board {
     struct row **rows; /* [n_rows], owned; NULL: never used */
     int n_rows;
     struct board_tick tick;
+    char trouble[320];
     long long n_ticks, n_unrefreshed, n_journal_failed, n_reloads[2];
     double seconds_sum, cpu_sum_s;
     long long finals[GUARD_REASONS + OUTCOMES];
@@ -114,6 +115,13 @@ void board_conditions(struct board *b, int target, const char *conditions)
     pthread_mutex_lock(&b->lock);
     if (target < b->n_rows && b->rows[target])
         snprintf(b->rows[target]->conditions, CONDITIONS, "%s", conditions);
+    pthread_mutex_unlock(&b->lock);
+}
+
+void board_trouble(struct board *b, const char *text)
+{
+    pthread_mutex_lock(&b->lock);
+    snprintf(b->trouble, sizeof b->trouble, "%s", text);
     pthread_mutex_unlock(&b->lock);
 }
 
@@ -296,23 +304,33 @@ static const struct row *find(const struct board *b, const char *space, const ch
     return NULL;
 }
 
-static void why_text(const struct row *row, struct buf *out)
+static void put_conditions(const struct board *b, const struct row *row, struct buf *out)
+{
+    if (*b->trouble)
+        buf_printf(out, "  %s\n", b->trouble);
+    buf_text(out, row->conditions);
+}
+
+static void why_text(const struct board *b, const struct row *row, struct buf *out)
 {
     buf_printf(out, "%s\n", row->name);
-    if (*row->conditions)
-        buf_printf(out, "conditions\n%s", row->conditions);
+    if (*row->conditions || *b->trouble)
+        buf_text(out, "conditions\n");
+    put_conditions(b, row, out);
     for (long long i = row->n - 1; i >= 0 && i >= row->n - BOARD_LAST; i--)
         explain_text(&row->last[i % BOARD_LAST], out);
 }
 
-static void why_json(const struct row *row, struct buf *out)
+static void why_json(const struct board *b, const struct row *row, struct buf *out)
 {
     struct json_writer w = {.out = out};
+    CLEANUP_BUF struct buf conditions = {0};
+    put_conditions(b, row, &conditions);
     json_begin_object(&w);
     json_put_key(&w, "target");
     json_put_text(&w, row->name);
     json_put_key(&w, "conditions");
-    json_put_text(&w, row->conditions);
+    json_put_text(&w, conditions.bytes ? conditions.bytes : "");
     json_put_key(&w, "decisions");
     json_begin_array(&w);
     for (long long i = row->n - 1; i >= 0 && i >= row->n - BOARD_LAST; i--)
@@ -327,9 +345,9 @@ bool board_why(struct board *b, const char *space, const char *name, bool json, 
     pthread_mutex_lock(&b->lock);
     const struct row *row = find(b, space, name);
     if (row && json)
-        why_json(row, out);
+        why_json(b, row, out);
     else if (row)
-        why_text(row, out);
+        why_text(b, row, out);
     pthread_mutex_unlock(&b->lock);
     return row != NULL;
 }

@@ -141,6 +141,8 @@ static void open_journal(const struct decide_world *w, struct slot *s, double ti
     struct journal_opening opening = control_opening(&s->control, s->state, s->pooled->text, s->pooled->hash);
     s->journalled = w->journal && journal_turn(w->journal, &s->journal_file, time_s, &opening, &why);
     plan->journal_failed = w->journal && !s->journalled;
+    if (plan->journal_failed)
+        snprintf(plan->note, sizeof plan->note, "journal: %.149s", why.message);
 }
 
 static void plan_target(const struct decide_world *w, struct slot *s, const struct fleet_view *view,

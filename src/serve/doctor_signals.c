@@ -131,9 +131,13 @@ static void report_limit(struct doctor *d, struct fleet *fleet)
 {
     double top_ms = 0, hard_ms = d->settings.latency_hard_ms;
     struct err why;
-    if (d->config->prometheus->p95_query[0] || !live_top_bound_ms(fleet, d->space, &top_ms, &why) || top_ms <= 0)
+    if (d->config->prometheus->p95_query[0] || !live_top_bound_ms(fleet, d->space, &top_ms, &why))
         return;
-    if (hard_ms <= 0)
+    if (top_ms <= 0)
+        doctor_say(d, DOCTOR_BAD, "prometheus: traffic",
+                   "set prometheus.traffic to what the service exports: a wrong preset looks like no requests at all",
+                   "this preset's latency histogram has no series in namespace %s", d->space);
+    else if (hard_ms <= 0)
         doctor_say(d, DOCTOR_WARNING, "limits", "annotate latencySoftConstraint and latencyHardConstraint, in ms",
                    "the Deployment has no hard latency limit");
     else

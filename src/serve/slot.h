@@ -23,6 +23,7 @@ struct slot {
     unsigned generation;         /* of pooled, as taken over */
     struct policy *own;          /* owned; NULL: pooled->shared is asked */
     char policy_refused[160];    /* "": none */
+    char policy_kept[160];       /* why the policy's changed file is not in force, the old one is; "": it is */
     struct policy *stand_in;     /* owned; while the breaker is open */
 
     bool begun;
@@ -33,7 +34,8 @@ struct slot {
 
     struct breaker breaker;
     struct conflict conflict;
-    bool was_acting; /* the last look found us leader and the mode active */
+    bool was_acting;  /* the last look found us leader and the mode active */
+    bool in_the_dark; /* a signal was not known at the last decision */
 
     double due_s;                     /* monotonic, of the next decision; 0: not planned */
     double decided_s, decided_wall_s; /* the last one */

@@ -177,6 +177,27 @@ START_TEST(why_tells_what_happened)
 }
 END_TEST
 
+START_TEST(lost_signals_are_told_once_and_so_is_their_return)
+{
+    const char *message = "";
+    CLEANUP_BUF struct buf why = {0};
+    start(1, "fixed:1");
+    s.toy.targets[0].validity[SIGNAL_P95] = VALIDITY_FAILED;
+    s.toy.targets[0].validity[SIGNAL_RPS] = VALIDITY_STALE;
+    settle_in();
+    ck_assert_int_eq(toy_events(&s.toy, "SignalsLost", &message), 1);
+    ck_assert_ptr_nonnull(strstr(message, "p95 failed, rps stale: not scaled down"));
+    board_trouble(s.board, "prometheus: no route to it");
+    ck_assert(board_why(s.board, "shop", "web-0", false, &why));
+    ck_assert_ptr_nonnull(strstr(why.bytes, "conditions\n  prometheus: no route to it\n"));
+    s.toy.targets[0].validity[SIGNAL_P95] = s.toy.targets[0].validity[SIGNAL_RPS] = VALIDITY_VALID;
+    settle_in();
+    ck_assert_int_eq(toy_events(&s.toy, "SignalsLost", &message), 1);
+    ck_assert_int_eq(toy_events(&s.toy, "SignalsBack", &message), 1);
+    toy_scaler_close(&s);
+}
+END_TEST
+
 START_TEST(another_scaler_makes_it_step_back)
 {
     const char *message = "";
@@ -518,9 +539,9 @@ END_TEST
 
 SUITE("autoscaler", an_invalid_signal_never_scales_down, fallback_raises_to_its_count_and_never_lowers,
       flapping_is_bounded, only_active_writes, without_an_annotation_it_only_watches, every_tick_has_one_final_reason,
-      why_tells_what_happened, another_scaler_makes_it_step_back, a_foreign_write_makes_it_step_back,
-      a_lost_answer_is_no_foreign_write, a_rollout_is_not_acted_on, stale_signals_hold,
-      a_pause_is_obeyed_in_the_next_tick, a_restart_does_not_go_down, zero_replicas_are_left_alone,
+      why_tells_what_happened, lost_signals_are_told_once_and_so_is_their_return, another_scaler_makes_it_step_back,
+      a_foreign_write_makes_it_step_back, a_lost_answer_is_no_foreign_write, a_rollout_is_not_acted_on,
+      stale_signals_hold, a_pause_is_obeyed_in_the_next_tick, a_restart_does_not_go_down, zero_replicas_are_left_alone,
       settings_are_per_target_and_reloaded, no_write_starts_after_the_deadline, two_processes_never_both_write,
       patience_and_limits_of_writes, an_unreachable_server_is_not_asked_for_every_target, ups_are_written_first,
       proposals_are_counted_against_the_hpa, senseless_annotations_are_refused_by_name)

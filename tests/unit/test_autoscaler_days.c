@@ -43,6 +43,7 @@ static void put_file(const char *text)
 START_TEST(a_policy_file_replaced_by_garbage)
 {
     CLEANUP_BUF struct buf metrics = {0};
+    CLEANUP_BUF struct buf why = {0};
     open_trained("raw5", 1);
     toy_scaler_start(&s);
     toy_scaler_run(&s, 60);
@@ -52,8 +53,13 @@ START_TEST(a_policy_file_replaced_by_garbage)
     toy_scaler_run(&s, 60);
     ck_assert_int_eq(toy_finals(&s, "policy_refused"), before);
     ck_assert_int_eq(toy_finals(&s, "policy_failed"), 0);
+    ck_assert(board_why(s.board, "shop", "web-0", false, &why));
+    ck_assert_ptr_nonnull(strstr(why.bytes, "the old one stays: "));
     trained_write(file, "basic5", 6); // other features, other weights
     toy_scaler_run(&s, 60);
+    buf_clear(&why);
+    ck_assert(board_why(s.board, "shop", "web-0", false, &why));
+    ck_assert_ptr_null(strstr(why.bytes, "the old one stays: "));
     board_metrics(s.board, &metrics);
     ck_assert_ptr_nonnull(strstr(metrics.bytes, "policy_reloads_total{result=\"done\"} 1"));
     ck_assert_ptr_nonnull(strstr(metrics.bytes, "policy_reloads_total{result=\"refused\"} 1"));
