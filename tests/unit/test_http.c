@@ -441,6 +441,69 @@ START_TEST(thousand_failures_leave_nothing)
 }
 END_TEST
 
+/* A server that is never twice the same. */
+static struct fake_reply flap(void *context, const struct fake_request *r)
+{
+    static const struct fake_reply moods[] = {
+        {.body = "fine"},
+        {.status = 503, .headers = "Retry-After: 0\r\n"},
+        {.cut_at_once = true},
+        {.body = "some text", .cut_after = 3},
+        {.filler = 200000, .chunked = true},
+        {.raw = "nonsense\r\n"},
+        {.body = "no gzip", .headers = "Content-Encoding: gzip\r\n"},
+        {.body = "late", .delay_s = 0.2},
+        {.body = "slow", .gap_s = 0.1},
+        {.body = "fine", .close = true},
+    };
+    (void)context;
+    return moods[r->number % (int)(sizeof moods / sizeof *moods)];
+}
+
+static int count_threads(void)
+{
+    int n = 0;
+    DIR *dir = opendir("/proc/self/task");
+    ck_assert_ptr_nonnull(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n - 2;
+}
+
+START_TEST(flapping_leaves_nothing)
+{
+    int threads = count_threads();
+    struct fake_http *f = fake_http_open(&(struct fake_http_config){.handle = flap});
+    struct http *h = open_client(&(struct http_config){.timeout_s = 0.1, .limit_bytes = 100000});
+    struct http_response r = {0};
+    int descriptors = 0, n_answered = 0, n_failed = 0;
+    size_t bytes = 0;
+    for (int i = 0; i < 240; i++) {
+        struct http_request request = {.url = i % 20 ? fake_http_url(f) : "http://nowhere.invalid/",
+                                       .may_repeat = i % 3 == 0};
+        if (http_do(h, &request, &r, NULL))
+            n_answered++;
+        else
+            n_failed++;
+        if (i == 100) {
+            descriptors = count_descriptors();
+            bytes = in_use();
+        }
+    }
+    ck_assert(n_answered > 30 && n_failed > 30);
+    ck_assert_int_le(count_descriptors(), descriptors + 8); // the server may not yet have closed what it will
+    ck_assert_uint_le(in_use(), bytes + 65536);
+    http_response_finish(&r);
+    http_close(h);
+    fake_http_close(f);
+    double deadline_s = clock_monotonic_s() + 10;
+    while (count_threads() > threads && clock_monotonic_s() < deadline_s) // those that look up names
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    ck_assert_int_le(count_threads(), threads);
+}
+END_TEST
+
 START_TEST(side_by_side)
 {
     enum { N = 16 };
@@ -474,7 +537,7 @@ START_TEST(waiting_for_a_connection_counts)
     double start_s = clock_monotonic_s();
     http_do_all(s.h, requests, r, 2);
     ck_assert_double_lt(clock_monotonic_s() - start_s, 2);
-    ck_assert(strstr(r[0].why.message, "no answer within") && strstr(r[1].why.message, "no free connection"));
+    ck_assert(strstr(r[0].why.message, " within ") && strstr(r[1].why.message, " within "));
     http_response_finish(&r[0]);
     http_response_finish(&r[1]);
     close_scene(&s);
@@ -486,4 +549,4 @@ SUITE("http", asks_and_is_answered, every_method, nobody_listens, no_such_name, 
       redirects_are_answers, wrong_requests, retries_are_bounded, not_repeated_unless_allowed,
       lost_connection_does_not_repeat_a_write, obeys_retry_after, never_beyond_its_own_time,
       proxies_of_the_environment_are_ignored, thousand_requests_leave_nothing, thousand_failures_leave_nothing,
-      side_by_side, waiting_for_a_connection_counts)
+      flapping_leaves_nothing, side_by_side, waiting_for_a_connection_counts)

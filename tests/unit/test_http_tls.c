@@ -8,6 +8,7 @@
 
 #include <maestro/file.h>
 
+#include <malloc.h>
 #include <stdio.h>
 
 static char folder[FOLDER_BYTES];
@@ -157,6 +158,30 @@ START_TEST(rotated_authority)
 }
 END_TEST
 
+START_TEST(connections_leave_nothing)
+{
+    make_pki();
+    static const struct fake_reply reply = {.body = "x", .close = true};
+    struct fake_http *f = fake_http_open(&(struct fake_http_config){
+        .script = &reply, .n_script = 1, .certificate_file = pki.server, .key_file = pki.server_key});
+    struct http *h = NULL;
+    struct http_response r = {0};
+    size_t bytes = 0;
+    ck_assert(http_open(&(struct http_config){.ca_file = pki.ca, .retries = -1}, &h, NULL));
+    for (int i = 0; i < 150; i++) {
+        ck_assert(http_do(h, &(struct http_request){.url = fake_http_url(f)}, &r, NULL));
+        struct mallinfo2 m = mallinfo2();
+        bytes = i == 50 ? m.uordblks : bytes;
+        ck_assert_msg(i <= 50 || m.uordblks < bytes + 262144, "%d: %zu bytes more", i, m.uordblks - bytes);
+    }
+    ck_assert_int_eq(fake_http_connections(f), 150);
+    http_response_finish(&r);
+    http_close(h);
+    fake_http_close(f);
+    remove_pki();
+}
+END_TEST
+
 START_TEST(plain_text_on_a_tls_port)
 {
     make_pki();
@@ -178,4 +203,4 @@ START_TEST(plain_text_on_a_tls_port)
 END_TEST
 
 SUITE("http_tls", own_authority, wrong_authority, wrong_name, expired, client_certificate, rotated_authority,
-      plain_text_on_a_tls_port)
+      connections_leave_nothing, plain_text_on_a_tls_port)
