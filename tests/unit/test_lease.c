@@ -329,12 +329,15 @@ START_TEST(a_deleted_lease_is_made_anew)
 }
 END_TEST
 
+/* Deeper than our writer goes. */
+#define FIVE_OBJECTS "{\"x\":{\"x\":{\"x\":{\"x\":{\"x\":"
+#define FIVE_ENDS "}}}}}"
+#define TOO_DEEP FIVE_OBJECTS FIVE_OBJECTS FIVE_OBJECTS FIVE_OBJECTS "1" FIVE_ENDS FIVE_ENDS FIVE_ENDS FIVE_ENDS
+
 START_TEST(records_that_make_no_sense_are_not_overwritten)
 {
     static const char *const specs[] = {"[]", "{\"leaseDurationSeconds\":\"x\"}", "{\"leaseTransitions\":-1}",
-                                        "{\"leaseDurationSeconds\":1e300}",
-                                        "{\"x\":{\"x\":{\"x\":{\"x\":{\"x\":{\"x\":{\"x\":{\"x\":{\"x\":{\"x\":{"
-                                        "\"x\":{\"x\":{\"x\":{\"x\":{\"x\":{\"x\":{\"x\":1}}}}}}}}}}}}}}}}}"};
+                                        "{\"leaseDurationSeconds\":1e300}", TOO_DEEP};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         set_up();
         struct lease *a = candidate("a");
@@ -436,9 +439,9 @@ static int live(uint64_t seed)
 START_TEST(never_two_leaders)
 {
     int changes = 0;
-    for (uint64_t seed = 1; seed <= 25; seed++)
+    for (uint64_t seed = 1; seed <= 15; seed++)
         changes += live(seed);
-    ck_assert_int_gt(changes, 100); // the lease went round, so the property was tried
+    ck_assert_int_gt(changes, 60); // the lease went round, so the property was tried
 }
 END_TEST
 
