@@ -34,7 +34,7 @@ MUST_CHECK bool predictor_open(const struct predict_config *config, struct model
                                struct err *e);
 void predictor_close(struct predictor *p); /* accepts NULL */
 
-/* Appends the answer to out: 200, or 400, 413, 500 with {"error": ...}. body [n] and a NUL behind it. */
+/* Appends the answer to out: 200, or 400, 500 with {"error": ...}. body [n] and a NUL behind it. */
 int predictor_answer(struct predictor *p, int thread, const char *body, size_t n, struct buf *out);
 
 #define PREDICT_BUCKETS 10

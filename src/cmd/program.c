@@ -28,12 +28,12 @@ static bool is_service_link(const char *rest)
 /* A Service called like a program of ours puts MAESTRO_SERVE_PORT=tcp://... into every pod beside it. That is no setting. */
 static void drop_service_links(const struct program *p)
 {
-    for (int i = 0; i < p->n_sections; i++) {
+    for (int i = 0; environ && i < p->n_sections; i++) {
         char prefix[64], name[128];
         snprintf(prefix, sizeof prefix, "MAESTRO_%s_", p->sections[i].name);
         for (char *c = prefix; *c; c++)
             *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
-        for (char **at = environ; at && *at;) {
+        for (char **at = environ; *at;) {
             size_t n = strcspn(*at, "=");
             if (!starts_with(*at, prefix) || !is_service_link(*at + strlen(prefix)) || n >= sizeof name) {
                 at++;

@@ -43,6 +43,8 @@ static void ask(const struct buf *request, struct buf *out)
     (void)send(fd, request->bytes, request->len, MSG_NOSIGNAL);
     while ((n = recv(fd, bytes, sizeof bytes, 0)) > 0)
         buf_append(out, bytes, (size_t)n);
+    if (n < 0)
+        perror("fuzz_url: recv");
     buf_append(out, "", 0);
     close(fd);
 }
@@ -55,7 +57,10 @@ static void must_come_back(const char *text)
     buf_text(&request, "&b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     ask(&request, &answer);
     const char *body = strstr(answer.bytes, "\r\n\r\n");
-    fuzz_must(body && strncmp(answer.bytes, "HTTP/1.1 200", 12) == 0 && strcmp(body + 4, text) == 0);
+    bool came_back = body && strncmp(answer.bytes, "HTTP/1.1 200", 12) == 0 && strcmp(body + 4, text) == 0;
+    if (!came_back)
+        fprintf(stderr, "asked:\n%s\nanswered, %zu bytes:\n%s\n", request.bytes, answer.len, answer.bytes);
+    fuzz_must(came_back);
     buf_finish(&request);
     buf_finish(&answer);
 }
