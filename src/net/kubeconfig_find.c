@@ -130,13 +130,18 @@ bool kubeconfig_account(const char *folder, struct kubeconfig *out, struct err *
     return true;
 }
 
-/* A pod has the variables; whoever merely has them set also needs the token's file. */
-static bool in_pod(const struct kubeconfig_wish *wish)
+/* A pod has the variables; whether it also has a token is its manifest's choice. */
+static bool in_pod(void)
+{
+    const char *host = getenv("KUBERNETES_SERVICE_HOST");
+    return host && *host;
+}
+
+static bool has_token(const struct kubeconfig_wish *wish)
 {
     CLEANUP_BUF struct buf token = {0};
     buf_printf(&token, "%s/token", wish->account ? wish->account : ACCOUNT_FOLDER);
-    const char *host = getenv("KUBERNETES_SERVICE_HOST");
-    return host && *host && buf_ok(&token, NULL) && (wish->account || file_exists(token.bytes));
+    return buf_ok(&token, NULL) && file_exists(token.bytes);
 }
 
 static bool load_home(const struct kubeconfig_wish *wish, struct kubeconfig *out, struct err *e)
@@ -146,6 +151,11 @@ static bool load_home(const struct kubeconfig_wish *wish, struct kubeconfig *out
     buf_printf(&path, "%s/.kube/config", home ? home : "");
     if (!buf_ok(&path, e))
         return false;
+    if (!file_exists(path.bytes) && in_pod())
+        return err_set(e, ERR_USAGE,
+                       "a pod without a token: %.200s/token does not exist (automountServiceAccountToken: false?), "
+                       "KUBECONFIG is not set",
+                       wish->account ? wish->account : ACCOUNT_FOLDER);
     if (!file_exists(path.bytes))
         return err_set(e, ERR_USAGE,
                        "no Kubernetes configuration: KUBECONFIG is not set, this is no pod with a service account, and "
@@ -161,7 +171,7 @@ bool kubeconfig_find(const struct kubeconfig_wish *wish, struct kubeconfig *out,
         return kubeconfig_load(wish->path, wish->context, out, e);
     if (listed && *listed)
         return kubeconfig_load(listed, wish->context, out, e);
-    if (!wish->context && in_pod(wish))
+    if (!wish->context && in_pod() && (wish->account || has_token(wish)))
         return kubeconfig_account(wish->account, out, e);
     return load_home(wish, out, e);
 }

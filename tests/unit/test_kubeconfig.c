@@ -273,6 +273,9 @@ START_TEST(places_are_tried_in_order)
     struct kubeconfig_wish wish = {0};
     set_up();
     expect_refused(kubeconfig_find(&wish, &config, &e), ERR_USAGE, "no Kubernetes configuration");
+    setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1", 1);
+    expect_refused(kubeconfig_find(&wish, &config, &e), ERR_USAGE, "a pod without a token: /var/run/secrets/");
+    unsetenv("KUBERNETES_SERVICE_HOST");
     ck_assert(file_make_folder(at(".kube"), &e));
     put(".kube/config", "current-context: c\nclusters: [{name: k, cluster: {server: 'https://home'}}]\n"
                         "contexts: [{name: c, context: {cluster: k}}]\n");
