@@ -131,6 +131,30 @@ START_TEST(only_what_is_annotated_is_a_target_unless_told_otherwise)
 }
 END_TEST
 
+START_TEST(a_namespace_that_cannot_be_read_does_not_stop_the_others)
+{
+    struct live_status status;
+    begin();
+    snprintf(w.kubernetes_settings.namespaces, sizeof w.kubernetes_settings.namespaces, "closed,shop");
+    w.closed = "namespaces/closed";
+    world_connect(&w, false);
+    refresh_at(100);
+    ck_assert_double_eq(view_of("web")->api_age_s, 0);
+    live_status(w.fleet, &status);
+    ck_assert_msg(strstr(status.api.message, "not yours"), "%s", status.api.message);
+    ck_assert_int_eq(status.conflicts.code, ERR_NONE); // KEDA is not installed, which is no fault
+    w.closed = "namespaces/shop";
+    w.deployments = "";
+    refresh_at(110); // nothing is known of shop: what is there is old, and not gone
+    ck_assert(!view_of("web")->gone);
+    ck_assert_double_eq_tol(view_of("web")->api_age_s, 10, 1e-9);
+    w.closed = NULL;
+    refresh_at(120);
+    ck_assert(view_of("web")->gone);
+    end();
+}
+END_TEST
+
 START_TEST(namespaces_and_selector_go_into_the_list)
 {
     struct buf last = {0};
@@ -174,8 +198,8 @@ START_TEST(a_deployment_that_vanishes_is_gone_for_a_refresh_and_its_number_free_
     refresh_at(115);
     ck_assert_int_eq(find("newcomer"), web);
     ck_assert(!view_of("newcomer")->gone);
-    buf_finish(&fewer);
     end();
+    buf_finish(&fewer);
 }
 END_TEST
 
@@ -386,8 +410,8 @@ START_TEST(names_are_escaped_before_they_are_asked_for)
     refresh_at(100);
     ck_assert_ptr_nonnull(strstr(live_query(w.fleet, SIGNAL_CPU), "pod=~\"(web\\\\.v2)-["));
     ck_assert_ptr_nonnull(strstr(live_query(w.fleet, SIGNAL_P95), "namespace=~\"shop\""));
-    buf_finish(&one);
     end();
+    buf_finish(&one);
 }
 END_TEST
 
@@ -417,8 +441,8 @@ START_TEST(asked_targets_are_read_one_by_one_and_dropped)
     ck_assert(!view_of("web")->gone); // it came back under its name
     live_drop(w.fleet, web);
     ck_assert_int_eq(find("web"), -1);
-    buf_finish(&one);
     end();
+    buf_finish(&one);
 }
 END_TEST
 
@@ -621,13 +645,14 @@ START_TEST(one_target_as_a_cluster_keeps_its_schedule)
     ck_assert(!cluster_sample(c, false, &s, &e));
     ck_assert_msg(strstr(e.message, "shop/web does not exist"), "%s", e.message);
     cluster_close(c);
-    buf_finish(&one);
     end();
+    buf_finish(&one);
 }
 END_TEST
 
 SUITE("live", targets_are_found_with_all_that_the_api_says, one_list_and_five_queries_however_many_targets,
-      only_what_is_annotated_is_a_target_unless_told_otherwise, namespaces_and_selector_go_into_the_list,
+      only_what_is_annotated_is_a_target_unless_told_otherwise,
+      a_namespace_that_cannot_be_read_does_not_stop_the_others, namespaces_and_selector_go_into_the_list,
       a_deployment_that_vanishes_is_gone_for_a_refresh_and_its_number_free_afterwards,
       an_api_that_fails_keeps_the_views_and_their_ages_grow, a_prometheus_that_fails_leaves_failed_signals_and_says_why,
       nothing_read_is_a_failed_refresh_that_names_both, other_scalers_on_a_target_are_conflicts,
