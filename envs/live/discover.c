@@ -155,11 +155,13 @@ static bool take_listed(void *context, const struct json *object)
     return take(d, object, d->config->annotated);
 }
 
-/* Calls list for the path of each namespace, or of all together. */
+/* Calls list for the path of each namespace, or of all together. One that cannot be read does not keep the others from
+ * being read: its name is added to unread, if that is given, and e tells of the first. false: none could be read. */
 static bool each_namespace(struct discover *d, const char *group, const char *plural, const struct kube_walk *walk,
-                           struct err *e)
+                           struct buf *unread, struct err *e)
 {
     const char *at = d->config->namespaces;
+    int n_read = 0;
     do {
         char path[256];
         size_t n = strcspn(at, ",");
@@ -171,27 +173,37 @@ static bool each_namespace(struct discover *d, const char *group, const char *pl
         struct kube_answer answer = {0};
         d->calls++;
         bool done = kube_list(d->kube, path, selector, walk, &answer);
-        enum kube_outcome outcome = answer.outcome;
-        if (!done)
+        // A kind that is not installed has no objects.
+        bool failed = !done && !(answer.outcome == KUBE_NOT_FOUND && walk->each != take_listed);
+        if (failed && e && e->code == ERR_NONE)
             err_set(e, ERR_IO, "%s", answer.why.message);
         kube_answer_finish(&answer);
-        // A kind that is not installed has no objects.
-        if (!done && !(outcome == KUBE_NOT_FOUND && walk->each != take_listed)) {
-            d->calls_failed++;
-            return false;
-        }
+        if (failed && unread)
+            buf_printf(unread, "%.*s,", (int)n, at);
+        d->calls_failed += failed;
+        n_read += !failed;
         at += n;
         at += *at == ',';
     } while (*at);
-    return true;
+    return n_read > 0;
 }
 
-/* Not seen by a whole list: gone, and free again at the list after. */
-static void bury(struct targets *t, unsigned round)
+/* spaces: "shop,bank," */
+static bool is_among(const struct buf *spaces, const char *space)
+{
+    size_t n = strlen(space);
+    for (const char *at = spaces->len ? spaces->bytes : ""; *at; at += strcspn(at, ",") + 1)
+        if (strncmp(at, space, n) == 0 && at[n] == ',')
+            return true;
+    return false;
+}
+
+/* Not seen by a whole list of its namespace: gone, and free again at the list after. */
+static void bury(struct targets *t, unsigned round, const struct buf *unread)
 {
     for (int i = 0; i < t->n; i++) {
         struct target_slot *slot = &t->slots[i];
-        if (!slot->used || slot->round == round)
+        if (!slot->used || slot->round == round || is_among(unread, slot->view.space))
             continue;
         if (slot->view.gone)
             targets_free(t, i);
@@ -202,10 +214,11 @@ static void bury(struct targets *t, unsigned round)
 
 bool discover_list(struct discover *d, struct err *e)
 {
+    CLEANUP_BUF struct buf unread = {0};
     struct kube_walk walk = {.context = d, .each = take_listed};
-    if (!each_namespace(d, "apps/v1", "deployments", &walk, e))
+    if (!each_namespace(d, "apps/v1", "deployments", &walk, &unread, e) || !buf_ok(&unread, e))
         return false;
-    bury(d->targets, d->round);
+    bury(d->targets, d->round, &unread);
     return true;
 }
 
@@ -283,9 +296,11 @@ bool discover_conflicts(struct discover *d, struct err *e)
 {
     struct kube_walk hpas = {.context = d, .each = note_hpa};
     struct kube_walk scaled = {.context = d, .each = note_scaled_object};
-    if (!each_namespace(d, "autoscaling/v2", "horizontalpodautoscalers", &hpas, e) ||
-        !each_namespace(d, "keda.sh/v1alpha1", "scaledobjects", &scaled, e))
-        return false;
+    struct err why = {0};
+    (void)!each_namespace(d, "autoscaling/v2", "horizontalpodautoscalers", &hpas, NULL, &why);
+    (void)!each_namespace(d, "keda.sh/v1alpha1", "scaledobjects", &scaled, NULL, &why);
+    if (why.code != ERR_NONE)
+        return err_set(e, why.code, "%s", why.message);
     for (int i = 0; i < d->targets->n; i++)
         if (d->targets->slots[i].conflict_round != d->round)
             d->targets->slots[i].view.conflict[0] = '\0';

@@ -223,11 +223,13 @@ static void close_all(struct running *r)
     board_close(r->board);
 }
 
-/* Of Prometheus and of looking for other scalers: the refresh goes on without them, so only this tells why. */
+/* A refresh goes on with what can be read, so only this tells what cannot. */
 static void tell_trouble(struct running *r, const struct live_status *status)
 {
     char text[320] = "";
-    if (*status->prometheus.message)
+    if (*status->api.message)
+        snprintf(text, sizeof text, "kubernetes: %.300s", status->api.message);
+    else if (*status->prometheus.message)
         snprintf(text, sizeof text, "prometheus: %.300s", status->prometheus.message);
     else if (*status->conflicts.message)
         snprintf(text, sizeof text, "looking for other scalers: %.280s", status->conflicts.message);

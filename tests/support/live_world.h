@@ -34,6 +34,7 @@ struct world {
     double prometheus_delay_s;
     const char *deployments; /* items, comma-separated; also what a single one is read from when it is one */
     int deployments_status;
+    const char *closed;                /* "namespaces/NAME" whose Deployments may not be listed; NULL: none */
     const char *hpas, *scaled_objects; /* items; scaled_objects NULL: 404 */
     const char *pods, *pod_metrics;    /* items; pod_metrics NULL: 404 */
     int scale_status;                  /* of a PATCH; 0: 200 */
@@ -112,6 +113,8 @@ static inline struct fake_reply world_handle(void *context, const struct fake_re
         return (struct fake_reply){.body = w->deployments};
     }
     if (strstr(r->target, "/deployments")) {
+        if (w->closed && strstr(r->target, w->closed))
+            return (struct fake_reply){.status = 403, .body = "{\"kind\":\"Status\",\"message\":\"not yours\"}"};
         if (w->deployments_status)
             return (struct fake_reply){.status = w->deployments_status,
                                        .body = "{\"kind\":\"Status\",\"message\":\"not today\"}"};
