@@ -270,6 +270,7 @@ static bool refresh(struct fleet *f, double monotonic_s, struct err *e)
     bool seen = look_around(l, monotonic_s);
     if (!readings_begin(&l->readings, l->targets.n, stale_after_s, e))
         return false;
+    l->readings.presence_counts = !l->prometheus.presence_query[0] && !preset_traffic(&l->prometheus).presence_of_all;
     bool asked = l->targets.n_used > 0 && ask_prometheus(l, monotonic_s);
     fill_all(l, monotonic_s);
     send_events(l);

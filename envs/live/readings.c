@@ -9,6 +9,7 @@
  *   p95 NaN or no element                                  absent where rps is valid and 0, else no_data
  *   infinite or negative                                   failed
  *   no age, or an age beyond the limit                     stale
+ *   rps and p95, most of the ready pods are not scraped    failed: what they do is missing from the sums
  *
  * The value of a reading that is not valid is kept for people to see; nobody computes with it. */
 #include "readings.h"
@@ -147,6 +148,14 @@ static struct reading rps_reading(const struct readings *r, const struct target_
     return out;
 }
 
+/* Fewer than half of the ready pods can be scraped. A pod that is new to Prometheus does not make it so: steps are small. */
+static bool is_half_blind(const struct readings *r, const struct target_slot *slot, const struct readings_row *row)
+{
+    const struct readings_raw *raw = &row->raw[QUERY_PRESENCE];
+    return r->presence_counts && r->answers[QUERY_PRESENCE].answered && raw->n_values == 1 &&
+           2 * raw->value < slot->view.sample.ready;
+}
+
 static bool is_idle(const struct reading *rps)
 {
     return rps->validity == VALIDITY_VALID && rps->value < IDLE_RPS;
@@ -220,6 +229,8 @@ void readings_fill(const struct readings *r, struct target_slot *slot, int i, do
     signals[SIGNAL_RPS] = rps_reading(r, slot, row);
     signals[SIGNAL_P95] = p95_reading(r, row, &signals[SIGNAL_RPS]);
     sample->error_ratio = error_reading(row, &signals[SIGNAL_RPS]);
+    if (is_half_blind(r, slot, row))
+        signals[SIGNAL_RPS].validity = signals[SIGNAL_P95].validity = sample->error_ratio.validity = VALIDITY_FAILED;
     slot->seen_requests |= row->raw[QUERY_RPS].n_ages > 0;
     for (int s = 0; s < SIGNAL_COUNT; s++)
         if (s != SIGNAL_REPLICAS)

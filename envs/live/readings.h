@@ -30,6 +30,7 @@ struct readings {
     struct readings_row *rows; /* owned; [capacity], one a slot */
     int capacity;
     struct readings_answer answers[QUERIES];
+    bool presence_counts; /* the value of presence is how many pods are scraped */
     bool present_for_all; /* presence without labels */
     double presence_age_s;
     double stale_after_s;

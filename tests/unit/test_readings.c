@@ -321,6 +321,28 @@ START_TEST(ages_go_on_where_none_comes)
 }
 END_TEST
 
+/* Scrapes of most pods fail while the others go on: the sums look like a load that has gone. */
+START_TEST(most_pods_unseen_is_no_fall_of_the_load)
+{
+    begin();
+    targets.slots[web].view.sample.ready = 4;
+    readings.presence_counts = true;
+    answer_with(QUERY_RPS, FRESH("10"), NULL);
+    answer_with(QUERY_P95, FRESH("90"), NULL);
+    answer_with(QUERY_CPU, FRESH("40"), NULL);
+    answer_with(QUERY_PRESENCE, FRESH("1"), NULL);
+    expect(SIGNAL_RPS, VALIDITY_FAILED, 0, 5);
+    expect(SIGNAL_P95, VALIDITY_FAILED, 0, 5);
+    expect(SIGNAL_CPU, VALIDITY_VALID, 40, 5);
+    targets.slots[web].view.sample.ready = 2; // one new pod that Prometheus has not found yet
+    expect(SIGNAL_RPS, VALIDITY_VALID, 10, 5);
+    targets.slots[web].view.sample.ready = 4;
+    readings.presence_counts = false; // somebody's own query, above 0 and no more
+    expect(SIGNAL_RPS, VALIDITY_VALID, 10, 5);
+    end();
+}
+END_TEST
+
 START_TEST(memory_without_a_limit_is_absent_and_without_replicas_unknown)
 {
     begin();
@@ -350,5 +372,5 @@ SUITE("readings", five_signals_in_the_projects_units, a_query_that_fails_is_fail
       nan_latency_is_absent_when_idle_and_unknown_otherwise, infinite_and_negative_values_are_failed,
       two_elements_for_one_target_are_a_configuration_error, elements_without_a_name_are_a_configuration_error,
       a_warning_makes_an_answer_doubtful, old_samples_and_samples_without_an_age_are_stale, a_frozen_metric_grows_stale,
-      ages_go_on_where_none_comes, memory_without_a_limit_is_absent_and_without_replicas_unknown,
-      replicas_are_as_old_as_the_apis_answer)
+      ages_go_on_where_none_comes, most_pods_unseen_is_no_fall_of_the_load,
+      memory_without_a_limit_is_absent_and_without_replicas_unknown, replicas_are_as_old_as_the_apis_answer)
