@@ -1,5 +1,5 @@
-/* suggest: the table of watched targets and the sampler that looks at them by the clock. In: questions (names) and a fleet.
- * Out: the last decision about each. Askers only read the table and note that they asked; the fleet, the policies and the
+/* suggest: the table of watched targets and the sampler that looks at them by the clock (suggest_look.c does the looking). In:
+ * questions (names) and a fleet. Out: the last decision about each. Askers only read the table and note that they asked; the fleet, the policies and the
  * histories are the sampler's alone, so nothing that is asked can change what is answered. Writes nothing to any cluster. */
 #include "suggest_entry.h"
 
@@ -173,182 +173,6 @@ void suggest_close(struct suggest *s)
     free_tables(s);
 }
 
-/* ---- what the sampler does with one target ---- */
-
-static bool has_annotation(const struct fleet_view *v, const char *prefix, const char *key, const char *bare)
-{
-    size_t n = strlen(prefix);
-    for (int i = 0; i < v->n_annotations; i++) {
-        const char *found = v->annotations[i].key;
-        if ((strncmp(found, prefix, n) == 0 && strcmp(found + n, key) == 0) || (bare && strcmp(found, bare) == 0))
-            return true;
-    }
-    return false;
-}
-
-static bool read_settings(const struct suggest *s, const struct fleet_view *v, struct suggest_shown *out)
-{
-    const char *prefix = s->source.prefix;
-    struct target_settings defaults = {.mode = MODE_SHADOW,
-                                       .min_replicas = s->config.min_replicas,
-                                       .max_replicas = s->config.max_replicas,
-                                       .latency_soft_ms = s->config.latency_soft_ms,
-                                       .latency_hard_ms = s->config.latency_hard_ms};
-    out->annotated[0] = has_annotation(v, prefix, "min-replicas", NULL);
-    out->annotated[1] = has_annotation(v, prefix, "max-replicas", NULL);
-    out->annotated[2] = has_annotation(v, prefix, "latency-soft-ms", "latencySoftConstraint");
-    out->annotated[3] = has_annotation(v, prefix, "latency-hard-ms", "latencyHardConstraint");
-    return annotations_read(prefix, &defaults, v->annotations, v->n_annotations, &out->settings, &out->why);
-}
-
-static struct target target_of(const struct fleet_view *v, const struct target_settings *t)
-{
-    struct target out = {.min_replicas = t->min_replicas,
-                         .max_replicas = t->max_replicas,
-                         .latency_soft_ms = t->latency_soft_ms,
-                         .latency_hard_ms = t->latency_hard_ms};
-    snprintf(out.name, sizeof out.name, "%s/%s", v->space, v->name);
-    return out;
-}
-
-static struct guard_orders orders_of(const struct target_settings *t, const struct sample *sample)
-{
-    const struct reading *replicas = &sample->signals[SIGNAL_REPLICAS];
-    struct guard_orders orders = {.no_down = t->no_down};
-    if (t->has_paused_replicas || (t->paused && replicas->validity == VALIDITY_VALID)) {
-        orders.has_pause = true;
-        orders.pause_replicas = t->has_paused_replicas ? t->paused_replicas : (int)replicas->value;
-    }
-    return orders;
-}
-
-/* What the policy was trained on and what is measured must be the same thing. */
-static void compare(const struct suggest_source *source, const struct pooled *p, char *out, size_t n)
-{
-    size_t used = 0;
-    out[0] = '\0';
-    if (!p->from_file)
-        return;
-    if (source->window_s > 0 && fabs(p->window_s - source->window_s) > 1e-9)
-        used += (size_t)snprintf(out, n, "the policy was trained with a rate window of %g s, not %g s; ", p->window_s,
-                                 source->window_s);
-    if (source->quantile > 0 && fabs(p->quantile - source->quantile) > 1e-9 && used < n)
-        used += (size_t)snprintf(out + used, n - used, "with quantile %g, not %g; ", p->quantile, source->quantile);
-    if (source->scrape_s > 0 && fabs(p->scrape_s - source->scrape_s) > 1e-9 && used < n)
-        snprintf(out + used, n - used, "with scrapes every %g s, not %g s; ", p->scrape_s, source->scrape_s);
-}
-
-/* History begins anew with another object, another policy, or a policy file read anew whose features may differ. */
-static bool begin(struct suggest *s, struct suggest_entry *entry, const struct pooled *pooled,
-                  const struct sample *sample, struct suggest_shown *out)
-{
-    const struct fleet_view *v = fleet_view(s->source.fleet, entry->index);
-    struct target target = target_of(v, &out->settings);
-    struct policy *own = NULL;
-    if (!pooled->shared && !pool_instance(s->pool, pooled, &own, &out->why))
-        return false;
-    policy_close(entry->own);
-    entry->own = own;
-    entry->from = pooled;
-    entry->generation = pooled->generation;
-    entry->control = pooled->control;
-    // Stabilisation, rates and budgets belong to who carries decisions out.
-    entry->control.guard = (struct guard_config){.enabled = true, .strict = true};
-    snprintf(entry->uid, sizeof entry->uid, "%s", v->uid);
-    control_begin(&entry->control, &entry->state, &target, sample);
-    if (own)
-        policy_reset(own, 1, sample);
-    entry->begun = true;
-    return true;
-}
-
-static bool decide(struct suggest *s, struct suggest_entry *entry, struct suggest_shown *out)
-{
-    const struct fleet_view *v = fleet_view(s->source.fleet, entry->index);
-    const struct pooled *pooled;
-    struct sample sample = v->sample;
-    const char *text = out->settings.policy_annotated ? out->settings.policy : s->config.policy;
-    if (!pool_find(s->pool, text, &pooled, &out->why))
-        return false;
-    bool same = entry->begun && entry->from == pooled && entry->generation == pooled->generation &&
-                strcmp(entry->uid, v->uid) == 0;
-    if (!same && !begin(s, entry, pooled, &sample, out))
-        return false;
-    entry->state.target = target_of(v, &out->settings);
-    entry->state.orders = orders_of(&out->settings, &sample);
-    struct control_deciders who = {.policy = entry->own ? entry->own : pooled->shared};
-    if (who.policy->ops->wants_pods && !fleet_read_pods(s->source.fleet, entry->index, &sample, &out->why))
-        return false;
-    snprintf(out->policy, sizeof out->policy, "%s", text);
-    memcpy(out->hash, pooled->hash, sizeof out->hash);
-    out->period_s = entry->control.period_s;
-    out->actions = entry->control.actions;
-    compare(&s->source, pooled, out->assumed, sizeof out->assumed);
-    return control_plan(&entry->control, &entry->state, &sample, &who, &out->record, &out->why);
-}
-
-static bool all_failed(const struct sample *sample)
-{
-    return sample->signals[SIGNAL_CPU].validity == VALIDITY_FAILED &&
-           sample->signals[SIGNAL_RPS].validity == VALIDITY_FAILED &&
-           sample->signals[SIGNAL_P95].validity == VALIDITY_FAILED;
-}
-
-/* Whether the decision may be told, or which error stands in its place. */
-static void judge(const struct suggest *s, struct suggest_shown *out)
-{
-    struct err api = {0}, prometheus = {0};
-    const struct sample *sample = &out->record.sample;
-    s->source.trouble(s->source.fleet, &api, &prometheus);
-    if (sample->signals[SIGNAL_REPLICAS].validity != VALIDITY_VALID) {
-        out->status = 502;
-        err_set(&out->why, ERR_IO, "the Kubernetes API does not tell the replicas: %.300s",
-                api.message[0] ? api.message : "no answer");
-    } else if (all_failed(sample)) {
-        out->status = 502;
-        err_set(&out->why, ERR_IO, "Prometheus does not answer: %.300s",
-                prometheus.message[0] ? prometheus.message : "no answer");
-    } else if (out->record.guard.reason == GUARD_REASON_BLIND) {
-        out->status = 503;
-        err_set(&out->why, ERR_IO, "not enough data: no signal of load can be used%s%.300s",
-                prometheus.message[0] ? "; " : "", prometheus.message);
-    } else if (out->record.failed) {
-        out->status = 500;
-        err_set(&out->why, ERR_IO, "%s", out->record.output.reason);
-    }
-}
-
-/* One target, into s->fresh. */
-static void look_at(struct suggest *s, struct suggest_entry *entry, double now_s)
-{
-    const struct fleet_view *v = fleet_view(s->source.fleet, entry->index);
-    struct suggest_shown *out = s->fresh;
-    struct err api = {0}, prometheus = {0};
-    memset(out, 0, sizeof *out);
-    out->status = 200;
-    out->decided_s = now_s;
-    out->period_s = out->retry_s = s->config.period_s;
-    if (v->gone) {
-        out->status = 404;
-        err_set(&out->why, ERR_IO, "there is no Deployment %s/%s", entry->space, entry->name);
-        entry->begun = false;
-    } else if (!v->uid[0]) {
-        s->source.trouble(s->source.fleet, &api, &prometheus);
-        out->status = 502;
-        err_set(&out->why, ERR_IO, "the Kubernetes API does not tell of %s/%s: %.300s", entry->space, entry->name,
-                api.message[0] ? api.message : "no answer");
-    } else if (!read_settings(s, v, out)) {
-        out->status = 422;
-    } else if (!decide(s, entry, out)) {
-        out->status = 502;
-    } else {
-        judge(s, out);
-    }
-    out->retry_s = out->period_s;
-}
-
-/* ---- the sampler ---- */
-
 static void add_asked(struct suggest *s, double now_s)
 {
     for (int i = 0; i < s->config.targets; i++) {
@@ -429,12 +253,13 @@ static void keep_queries(struct suggest *s)
 static void look_at_due(struct suggest *s, double now_s)
 {
     struct err e = {0};
+    const struct suggest_looker looker = {&s->config, &s->source, s->pool};
     bool read = fleet_refresh(s->source.fleet, now_s, &e);
     if (!read)
         tell(s, "look_failed", "fleet", &e);
     for (int k = 0; k < s->n_due; k++) {
         struct suggest_entry *entry = &s->entries[s->due[k]];
-        look_at(s, entry, now_s);
+        suggest_look_at(&looker, entry, now_s, s->fresh);
         schedule(entry, s->fresh->period_s, now_s);
         pthread_mutex_lock(&s->lock);
         entry->shown = *s->fresh;
@@ -510,8 +335,6 @@ void suggest_reload(struct suggest *s)
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
 }
-
-/* ---- questions ---- */
 
 /* With the lock. NULL: there is none, and room for none where add is set. */
 static struct suggest_entry *find(struct suggest *s, const char *space, const char *name, bool add)

@@ -1,4 +1,5 @@
-/* suggest_entry: one watched target, shared by the sampler (suggest.c) and what prints it (suggest_print.c). */
+/* suggest_entry: one watched target, shared by the sampler (suggest.c), its looks (suggest_look.c) and what prints it
+ * (suggest_print.c). */
 #ifndef SERVE_SUGGEST_ENTRY_H
 #define SERVE_SUGGEST_ENTRY_H
 
@@ -39,6 +40,16 @@ struct suggest_entry {
     struct control control;
     struct control_state state;
 };
+
+/* What a look works with. */
+struct suggest_looker {
+    const struct suggest_config *config;
+    const struct suggest_source *source;
+    struct pool *pool;
+};
+/* The sampler's: moves the entry's history on and fills out; the entry's shown is left alone. */
+void suggest_look_at(const struct suggest_looker *l, struct suggest_entry *entry, double now_s,
+                     struct suggest_shown *out);
 
 /* The texts that made the signals, as of the last refresh. */
 struct suggest_queries {
