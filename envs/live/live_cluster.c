@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { SCALE_TRIES = 4 };
 static const double SLICE_S = 0.2; /* longest sleep before the flag is looked at: a signal may wake another thread */
 
 struct live_cluster {
@@ -42,10 +43,16 @@ static bool sample(struct cluster *cluster, bool with_pods, struct sample *out, 
     return true;
 }
 
+/* Nobody else scales this one, so an object that has changed since the last look has changed its status: look again. */
 static bool scale(struct cluster *cluster, int replicas, struct err *e)
 {
     struct live_cluster *c = (struct live_cluster *)cluster;
-    return fleet_write(c->fleet, c->index, replicas, false, e) == FLEET_DONE;
+    enum fleet_outcome got = fleet_write(c->fleet, c->index, replicas, false, e);
+    for (int tries = 1; got == FLEET_CONFLICT && tries < SCALE_TRIES; tries++) {
+        (void)!fleet_refresh(c->fleet, clock_monotonic_s(), e);
+        got = fleet_write(c->fleet, c->index, replicas, false, e);
+    }
+    return got == FLEET_DONE;
 }
 
 /* Sleeps until the monotonic time or the flag. */

@@ -37,6 +37,7 @@ struct world {
     const char *closed;                /* "namespaces/NAME" whose Deployments may not be listed; NULL: none */
     const char *hpas, *scaled_objects; /* items; scaled_objects NULL: 404 */
     const char *pods, *pod_metrics;    /* items; pod_metrics NULL: 404 */
+    int conflicts;                     /* so many PATCHes are refused with 409 first */
     int scale_status;                  /* of a PATCH; 0: 200 */
     char scale_body[512];              /* of the last one */
     char scale_target[512];
@@ -97,6 +98,10 @@ static inline struct fake_reply world_handle(void *context, const struct fake_re
     if (strcmp(r->method, "PATCH") == 0 && strstr(r->target, "/scale")) {
         snprintf(w->scale_body, sizeof w->scale_body, "%s", r->body);
         snprintf(w->scale_target, sizeof w->scale_target, "%s", r->target);
+        if (w->conflicts > 0) {
+            w->conflicts--;
+            return (struct fake_reply){.status = 409, .body = "{\"kind\":\"Status\",\"message\":\"modified\"}"};
+        }
         return (struct fake_reply){
             .status = w->scale_status,
             .body = "{\"kind\":\"Scale\",\"metadata\":{\"resourceVersion\":\"901\"},\"spec\":{\"replicas\":4}}"};

@@ -636,6 +636,12 @@ START_TEST(one_target_as_a_cluster_keeps_its_schedule)
     ck_assert_msg(took >= 1.5 && took < 1.95, "five steps of 0.3 s took %g s", took); // 0.25 s of asking is not added
     ck_assert(cluster_scale(c, 5, &e));
     ck_assert_ptr_nonnull(strstr(w.scale_body, "\"replicas\":5"));
+    w.conflicts = 2; // a new pod is ready: another version of the object
+    ck_assert_msg(cluster_scale(c, 6, &e), "%s", e.message);
+    w.conflicts = 100;
+    ck_assert(!cluster_scale(c, 6, &e));
+    w.conflicts = 0;
+    e = (struct err){0};
     ck_assert_str_eq(live_cluster_view(c)->name, "web");
     ck_assert_str_eq(live_cluster_view(c)->conflict, "ScaledObject shop/so");
     stop = 1;
