@@ -19,20 +19,40 @@ struct journal {
     struct buf line;
 };
 
+/* Offset behind the last newline of a file of size bytes; read backwards, as a journal may be large. */
+static bool whole_lines(FILE *f, uint64_t size, uint64_t *out)
+{
+    char block[4096];
+    *out = 0;
+    for (uint64_t end = size; end > 0;) {
+        size_t n = end < sizeof block ? (size_t)end : sizeof block;
+        if (fseeko(f, (off_t)(end - n), SEEK_SET) != 0 || fread(block, 1, n, f) != n)
+            return false;
+        for (size_t i = n; i > 0; i--)
+            if (block[i - 1] == '\n') {
+                *out = end - n + i;
+                return true;
+            }
+        end -= n;
+    }
+    return true;
+}
+
 /* A kill may have left half a line: what follows the last newline is cut. */
 static bool cut_torn(const char *path, uint64_t *size, struct err *e)
 {
-    CLEANUP_BUF struct buf text = {0};
+    uint64_t now = 0;
     *size = 0;
     if (!file_exists(path))
         return true;
-    if (!file_read(path, BUF_LIMIT - 1, &text, e))
-        return false;
-    size_t n = text.len;
-    while (n && text.bytes[n - 1] != '\n')
-        n--;
-    *size = n;
-    return n == text.len || file_cut(path, n, e);
+    FILE *f = fopen(path, "rb");
+    if (!f || !file_size(path, &now, e) || !whole_lines(f, now, size)) {
+        if (f)
+            fclose(f);
+        return err_set(e, ERR_IO, "%s: cannot read: %s", path, strerror(errno));
+    }
+    fclose(f);
+    return *size == now || file_cut(path, *size, e);
 }
 
 bool journal_open(const char *path, uint64_t limit_bytes, int keep, struct journal **out, struct err *e)

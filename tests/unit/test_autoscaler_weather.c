@@ -21,10 +21,9 @@ static void run(long long seed)
     weather_open(&w, (uint64_t)seed);
     weather_run(&w, from_environment("MAESTRO_WEATHER_TICKS", 24000) / 4);
     weather_close(&w);
-    printf(
-        "seed %lld: %lld ticks, %lld looks at a bad signal, %lld scale-downs (%lld by order), %lld restarts, "
-        "%lld decisions replayed\n",
-        seed, w.n_ticks, w.n_bad_looks, w.n_downs, w.n_human, w.n_restarts, w.n_replayed);
+    printf("seed %lld: %lld ticks, %lld looks at a bad signal, %lld scale-downs (%lld by order), %lld restarts, "
+           "%lld decisions replayed\n",
+           seed, w.n_ticks, w.n_bad_looks, w.n_downs, w.n_human, w.n_restarts, w.n_replayed);
     ck_assert_msg(!*w.problem, "seed %lld, tick %lld: %s", seed, w.n_ticks, w.problem);
     // none of it may hold for want of occasions
     ck_assert_int_gt(w.n_downs - w.n_human, w.n_ticks / 500);
