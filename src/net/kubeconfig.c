@@ -142,6 +142,8 @@ static bool take_server(const struct entry *cluster, struct kubeconfig *out, str
         return refuse(cluster, "cluster", "server", "is missing", e);
     if (strncmp(server, "https://", 8) != 0 && strncmp(server, "http://", 7) != 0)
         return refuse(cluster, "cluster", "server", "is no URL: it must begin with https:// or http://", e);
+    if (strchr("/:", strchr(server, '/')[2]))
+        return refuse(cluster, "cluster", "server", "is no URL of a server: it names no host", e);
     if (strpbrk(server, " \t\r\n?#"))
         return refuse(cluster, "cluster", "server", "is no URL of a server: blanks, ? and # cannot be in it", e);
     if (!kubeconfig_keep(&out->server, server, e))
