@@ -7,8 +7,9 @@ policy_file=$testbed_source/policies/pretrained/web-api.safetensors
 service_port=8100
 demo_deployment=/apis/apps/v1/namespaces/demo/deployments/target-app
 
-# One request takes 20 ms of waiting and one at a time, so that a process serves some 45 a second on any machine, at little CPU.
-service_arguments='["--app.wait_ms=20","--app.cpu_ms=1","--app.concurrency=1","--app.memory_base_mib=4","--app.start_s=1",
+# One request takes 15 ms of waiting and one at a time, so that a process serves some 60 a second on any machine; its little CPU is
+# set against a request of as little, so that utilisation means what it means in a cluster.
+service_arguments='["--app.wait_ms=15","--app.cpu_ms=0.5","--app.concurrency=1","--app.memory_base_mib=4","--app.start_s=1",
     "--app.linger_s=0","--app.grace_s=2"]'
 
 # The overlay as in manifests/, but for what the bed has no room for: the demo service's arguments and its count.
@@ -19,7 +20,7 @@ chain_objects() { # REPLICAS
             {\"op\": \"add\", \"path\": \"/spec/replicas\", \"value\": $1},
             {\"op\": \"add\", \"path\": \"/spec/template/spec/containers/0/args\", \"value\": $service_arguments},
             {\"op\": \"replace\", \"path\": \"/spec/template/spec/containers/0/resources\",
-             \"value\": {\"requests\": {\"cpu\": \"100m\"}, \"limits\": {\"memory\": \"64Mi\"}}}]" >/dev/null
+             \"value\": {\"requests\": {\"cpu\": \"12m\"}, \"limits\": {\"memory\": \"64Mi\"}}}]" >/dev/null
 }
 
 chain_stand_in() {
