@@ -1,29 +1,23 @@
 /* live: struct fleet over Prometheus and the Kubernetes API. A refresh lists the Deployments, now and then the scalers of
  * others, asks the five queries side by side, and makes each target's sample; writing goes through the scale subresource
- * under the view's resourceVersion. The parts are in discover, query, readings and podlist; here are their order, the
+ * under the view's resourceVersion. The parts are in discover, asker, readings and podlist; here are their order, the
  * sample clock and what failed. Not for more than one thread. */
 #include <maestro/live.h>
 
+#include "asker.h"
 #include "discover.h"
 #include "podlist.h"
 #include "readings.h"
 
 #include <maestro/clock.h>
 #include <maestro/event.h>
-#include <maestro/file.h>
 #include <maestro/lease.h>
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES_LIMIT 48 /* targets that queries name one by one; with more, elements of others come along and are left */
-#define NAMESPACES_LIMIT 64
-#define TOKEN_LIMIT ((size_t)16384) /* bytes of a token file */
-
-static const double TOKEN_S = 60; /* between two looks at it */
 static const double STALE_FLOOR_S = 60;
 static const double EVENTS_S = 0.5; /* longest that a refresh spends on sending Events */
 static const char REPLICAS_SOURCE[] = "Kubernetes API: spec.replicas of apps/v1 Deployment";
@@ -37,13 +31,10 @@ struct live {
     struct event_sender *events; /* NULL: none are sent */
     struct lease *lease;         /* borrowed; NULL: no election */
     struct kube *kube;
-    struct prom *prom;
-    struct buf authorization; /* header, as prom was opened with */
-    double token_read_s;
+    struct asker asker;
     struct targets targets;
     struct readings readings;
     struct podlist pods;
-    struct buf query[QUERIES], pods_query;
     struct live_status status;
     unsigned round;
     double clock_offset_s; /* sample clock minus monotonic */
@@ -64,120 +55,6 @@ static const char *or_null(const char *text)
     return text[0] ? text : NULL;
 }
 
-/* The header from the token file; unchanged where there is none. */
-static bool read_token(const struct live *l, struct buf *out, struct err *e)
-{
-    CLEANUP_BUF struct buf text = {0};
-    if (!l->prometheus.token_file[0])
-        return true;
-    if (!file_read(l->prometheus.token_file, TOKEN_LIMIT, &text, e) || !buf_ok(&text, e))
-        return err_wrap(e, "prometheus.token_file");
-    while (text.len && isspace((unsigned char)text.bytes[text.len - 1]))
-        text.bytes[--text.len] = '\0';
-    for (size_t i = 0; i < text.len; i++)
-        if (iscntrl((unsigned char)text.bytes[i]))
-            return err_set(e, ERR_FORMAT, "prometheus.token_file: %s: more than one line", l->prometheus.token_file);
-    if (text.len == 0)
-        return err_set(e, ERR_FORMAT, "prometheus.token_file: %s is empty", l->prometheus.token_file);
-    buf_printf(out, "Authorization: %s%s", strchr(text.bytes, ' ') ? "" : "Bearer ", text.bytes);
-    return buf_ok(out, e);
-}
-
-static bool open_prometheus(struct live *l, struct err *e)
-{
-    const struct live_prometheus *c = &l->prometheus;
-    struct prom_config config = {.url = c->url,
-                                 .headers = {l->authorization.len ? l->authorization.bytes : NULL},
-                                 .timeout_s = c->timeout_s,
-                                 .use_get = c->use_get,
-                                 .http = {.user_agent = l->user_agent,
-                                          .timeout_s = c->timeout_s,
-                                          .ca_file = or_null(c->ca_file),
-                                          .certificate_file = or_null(c->certificate_file),
-                                          .key_file = or_null(c->key_file),
-                                          .server_name = or_null(c->server_name),
-                                          .insecure = c->insecure}};
-    struct prom *fresh = NULL;
-    if (!prom_open(&config, &fresh, e))
-        return false;
-    prom_close(l->prom);
-    l->prom = fresh;
-    return true;
-}
-
-/* A new token means a new client. A token file that cannot be read keeps the old one. */
-static void renew_token(struct live *l, double monotonic_s)
-{
-    struct buf fresh = {0};
-    if (!l->prometheus.token_file[0] || monotonic_s - l->token_read_s < TOKEN_S)
-        return;
-    l->token_read_s = monotonic_s;
-    if (!read_token(l, &fresh, &l->status.prometheus) || strcmp(fresh.bytes, l->authorization.bytes) == 0) {
-        buf_finish(&fresh);
-        return;
-    }
-    struct buf old = l->authorization;
-    l->authorization = fresh;
-    if (open_prometheus(l, &l->status.prometheus))
-        fresh = old;
-    else
-        l->authorization = old;
-    buf_finish(&fresh);
-}
-
-/* Namespaces with a target, or ".+" where they are many. */
-static void put_namespaces(const struct live *l, struct buf *out)
-{
-    const char *seen[NAMESPACES_LIMIT];
-    int n = 0;
-    for (int i = 0; i < l->targets.n; i++) {
-        const struct target_slot *slot = &l->targets.slots[i];
-        int k = 0;
-        while (k < n && strcmp(seen[k], slot->view.space) != 0)
-            k++;
-        if (!slot->used || k < n)
-            continue;
-        if (n == NAMESPACES_LIMIT) {
-            buf_clear(out);
-            buf_text(out, ".+");
-            return;
-        }
-        seen[n++] = slot->view.space;
-        buf_text(out, n > 1 ? "|" : "");
-        prom_escape_pattern(out, slot->view.space);
-    }
-}
-
-static void put_names(const struct live *l, struct buf *out)
-{
-    if (l->targets.n_used > NAMES_LIMIT)
-        buf_text(out, ".+");
-    for (int i = 0; i < l->targets.n && l->targets.n_used <= NAMES_LIMIT; i++) {
-        if (!l->targets.slots[i].used)
-            continue;
-        buf_text(out, out->len ? "|" : "");
-        prom_escape_pattern(out, l->targets.slots[i].view.name);
-    }
-}
-
-static bool build_queries(struct live *l, struct err *e)
-{
-    CLEANUP_BUF struct buf namespaces = {0};
-    CLEANUP_BUF struct buf names = {0};
-    if (!l->targets.changed)
-        return true;
-    put_namespaces(l, &namespaces);
-    put_names(l, &names);
-    if (!buf_ok(&namespaces, e) || !buf_ok(&names, e))
-        return false;
-    struct query_scope scope = {namespaces.bytes, names.bytes};
-    for (int id = 0; id < QUERIES; id++)
-        if (!query_build(&l->prometheus, &scope, (enum query_id)id, &l->query[id], e))
-            return false;
-    l->targets.changed = false;
-    return true;
-}
-
 static void note_answer(struct live *l, const struct prom_answer *a, double monotonic_s)
 {
     l->status.queries++;
@@ -196,13 +73,9 @@ static void note_answer(struct live *l, const struct prom_answer *a, double mono
 static bool ask_prometheus(struct live *l, double monotonic_s)
 {
     struct prom_answer answers[QUERIES] = {0};
-    const char *texts[QUERIES];
     bool any = false;
-    if (!build_queries(l, &l->status.prometheus))
+    if (!asker_ask(&l->asker, &l->targets, answers, &l->status.prometheus))
         return false;
-    for (int id = 0; id < QUERIES; id++)
-        texts[id] = l->query[id].bytes;
-    prom_query_all(l->prom, texts, QUERIES, 0, answers);
     for (int id = 0; id < QUERIES; id++) {
         note_answer(l, &answers[id], monotonic_s);
         readings_gather(&l->readings, &l->targets, (enum query_id)id, &answers[id]);
@@ -266,7 +139,7 @@ static bool refresh(struct fleet *f, double monotonic_s, struct err *e)
     l->round++;
     l->status.refreshes++;
     l->status.api = l->status.prometheus = (struct err){0};
-    renew_token(l, monotonic_s);
+    asker_renew(&l->asker, monotonic_s, &l->status.prometheus);
     bool seen = look_around(l, monotonic_s);
     if (!readings_begin(&l->readings, l->targets.n, stale_after_s, e))
         return false;
@@ -292,18 +165,9 @@ static const struct fleet_view *view(const struct fleet *f, int i)
 
 static bool ask_pod_cpu(struct live *l, const struct target_slot *slot, struct err *e)
 {
-    CLEANUP_BUF struct buf space = {0};
-    CLEANUP_BUF struct buf name = {0};
     struct prom_answer answer = {0};
-    prom_escape_pattern(&space, slot->view.space);
-    prom_escape_pattern(&name, slot->view.name);
-    if (!buf_ok(&space, e) || !buf_ok(&name, e))
+    if (!asker_ask_pods(&l->asker, &slot->view, &answer, e))
         return false;
-    struct query_scope scope = {space.bytes, name.bytes};
-    if (!query_build_pods(&l->prometheus, &scope, &l->pods_query, e))
-        return false;
-    const char *text = l->pods_query.bytes;
-    prom_query_all(l->prom, &text, 1, 0, &answer);
     bool done = answer.answered && !answer.degraded;
     if (done)
         podlist_take_answer(&l->pods, &answer, clock_monotonic_s() + l->clock_offset_s, l->prometheus.window_s);
@@ -398,15 +262,11 @@ static void close_live(struct fleet *f)
     if (l->events)
         event_send(l->events, clock_monotonic_s(), 2 * EVENTS_S);
     event_close(l->events);
-    prom_close(l->prom);
+    asker_close(&l->asker);
     kube_close(l->kube);
     targets_finish(&l->targets);
     readings_finish(&l->readings);
     podlist_finish(&l->pods);
-    for (int id = 0; id < QUERIES; id++)
-        buf_finish(&l->query[id]);
-    buf_finish(&l->pods_query);
-    buf_finish(&l->authorization);
     free(l);
 }
 
@@ -474,9 +334,8 @@ bool live_open(const struct live_config *config, struct fleet **out, struct err 
     l->user_agent = config->user_agent;
     l->lease = config->lease;
     l->clock_offset_s = clock_wall_s() - clock_monotonic_s();
-    l->token_read_s = clock_monotonic_s();
     l->targets.changed = true;
-    if (!check(l, e) || !podlist_open(&l->pods, e) || !read_token(l, &l->authorization, e) || !open_prometheus(l, e) ||
+    if (!check(l, e) || !podlist_open(&l->pods, e) || !asker_open(&l->asker, &l->prometheus, l->user_agent, e) ||
         !open_kubernetes(l, config->instance, e)) {
         close_live(&l->fleet);
         return false;
@@ -527,7 +386,7 @@ const char *live_query(const struct fleet *f, enum signal_id signal)
 {
     static const enum query_id source[SIGNAL_COUNT] = {
         [SIGNAL_CPU] = QUERY_CPU, [SIGNAL_MEMORY] = QUERY_MEMORY, [SIGNAL_P95] = QUERY_P95, [SIGNAL_RPS] = QUERY_RPS};
-    const struct buf *text = &live_of_const(f)->query[source[signal]];
+    const struct buf *text = &live_of_const(f)->asker.text[source[signal]];
     if (signal == SIGNAL_REPLICAS)
         return REPLICAS_SOURCE;
     return text->bytes ? text->bytes : "";
@@ -562,7 +421,7 @@ bool live_top_bound_ms(struct fleet *f, const char *space, double *out, struct e
         return false;
     struct prom_answer answer = {0};
     const char *texts[1] = {query.bytes};
-    prom_query_all(l->prom, texts, 1, 0, &answer);
+    prom_query_all(l->asker.prom, texts, 1, 0, &answer);
     bool done = answer.answered;
     if (done)
         *out = p.latency_ms * top_finite(&answer);
