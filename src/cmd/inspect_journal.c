@@ -191,19 +191,33 @@ bool inspect_journal(const char *path, const struct inspect_filter *filter, stru
     return done || end;
 }
 
+/* 2026-03-01T12:00:00Z; every field followed by its own separator. */
+static bool read_date(const char *text, double *out)
+{
+    static const char SEPARATORS[] = "--T::Z";
+    long field[6];
+    for (int i = 0; i < 6; i++) {
+        char *end = NULL;
+        field[i] = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : -1;
+        if (field[i] < 0 || field[i] > 9999 || *end != SEPARATORS[i])
+            return false;
+        text = end + 1;
+    }
+    struct tm when = {.tm_year = (int)field[0] - 1900,
+                      .tm_mon = (int)field[1] - 1,
+                      .tm_mday = (int)field[2],
+                      .tm_hour = (int)field[3],
+                      .tm_min = (int)field[4],
+                      .tm_sec = (int)field[5]};
+    *out = (double)timegm(&when);
+    return *text == '\0';
+}
+
 bool inspect_moment(const char *option, const char *text, double *out, struct err *e)
 {
-    struct tm when = {0};
     char *rest = NULL;
-    int n = 0;
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &when.tm_year, &when.tm_mon, &when.tm_mday, &when.tm_hour,
-               &when.tm_min, &when.tm_sec, &n) == 6 &&
-        n > 0 && text[n] == '\0') {
-        when.tm_year -= 1900;
-        when.tm_mon -= 1;
-        *out = (double)timegm(&when);
+    if (read_date(text, out))
         return true;
-    }
     double value = strtod(text, &rest);
     if (rest == text || *rest || !isfinite(value))
         return err_set(e, ERR_USAGE, "%s: '%.60s' is neither a moment such as 2026-03-01T12:00:00Z nor seconds", option,

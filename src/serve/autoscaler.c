@@ -252,7 +252,7 @@ static bool make_room(struct autoscaler *a, int n)
     struct decide_plan *plans = realloc(a->plans, (size_t)wanted * sizeof *plans);
     if (plans)
         a->plans = plans;
-    struct decide_plan **order = realloc(a->order, (size_t)wanted * sizeof *order);
+    struct decide_plan **order = realloc(a->order, (size_t)wanted * sizeof(struct decide_plan *));
     if (order)
         a->order = order;
     if (!plans || !order)

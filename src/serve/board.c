@@ -62,10 +62,10 @@ static struct row *row_of(struct board *b, int target)
 {
     if (target >= b->n_rows) {
         int n = 2 * target + 8;
-        struct row **more = realloc(b->rows, (size_t)n * sizeof *more);
+        struct row **more = realloc(b->rows, (size_t)n * sizeof(struct row *));
         if (!more)
             return NULL;
-        memset(more + b->n_rows, 0, (size_t)(n - b->n_rows) * sizeof *more);
+        memset(more + b->n_rows, 0, (size_t)(n - b->n_rows) * sizeof(struct row *));
         b->rows = more;
         b->n_rows = n;
     }

@@ -33,7 +33,7 @@ static int by_urgency(const void *a, const void *b)
 
 void carry_sort(struct decide_plan **plans, int n)
 {
-    qsort(plans, (size_t)n, sizeof *plans, by_urgency);
+    qsort(plans, (size_t)n, sizeof(struct decide_plan *), by_urgency);
 }
 
 static bool take_token(struct carry *c, const struct autoscaler_config *config, double now_s)

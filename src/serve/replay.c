@@ -95,7 +95,7 @@ static struct replayed *find(struct replay *r, const char *name)
 
 static struct replayed *add(struct replay *r, const char *name)
 {
-    struct replayed **more = realloc(r->targets, (size_t)(r->n_targets + 1) * sizeof *more);
+    struct replayed **more = realloc(r->targets, (size_t)(r->n_targets + 1) * sizeof(struct replayed *));
     struct replayed *t = calloc(1, sizeof *t);
     if (more)
         r->targets = more;
