@@ -299,6 +299,9 @@ static void tell_plan(struct autoscaler *a, const struct decide_plan *plan, cons
     char text[256];
     if (*s->policy_refused && strcmp(s->policy_refused, policy_before) != 0)
         tell(a, plan->target, true, "PolicyRefused", s->policy_refused);
+    if (plan->torn)
+        tell(a, plan->target, true, "HistoryForgotten",
+             "the clock was set, or nothing was decided for long: what was remembered of the load is begun anew");
     if (plan->breaker == BREAKER_OPENED) {
         snprintf(text, sizeof text, "%.60s failed %d times in a row: %.60s decides", s->settings.policy,
                  a->parts.config->failures, a->parts.config->breaker);

@@ -152,7 +152,8 @@ static void plan_target(const struct decide_world *w, struct slot *s, const stru
     struct err why = {0};
     take_sample(w, s, view, plan->target, &sample, plan);
     struct target target = target_of(s);
-    if (!s->begun || is_torn(w, s, &sample))
+    plan->torn = s->begun && is_torn(w, s, &sample);
+    if (!s->begun || plan->torn)
         begin(s, &target, &sample);
     s->state->target = target;
     s->state->orders = orders_of(s, &sample);

@@ -20,6 +20,7 @@ struct decide_plan {
     int target;
     bool decided;        /* record is a plan; else outcome and note are all there is */
     bool journal_failed; /* the target's opening could not be journalled */
+    bool torn;           /* what was remembered was begun anew: the clock was set, or a long silence */
     enum outcome outcome;
     enum breaker_change breaker;
     char note[160];

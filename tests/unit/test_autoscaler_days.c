@@ -124,6 +124,9 @@ START_TEST(a_clock_that_is_set)
     }
     toy_scaler_run(&s, 60);
     ck_assert_int_eq(s.toy.targets[0].replicas, 8);
+    const char *message = "";
+    ck_assert_int_eq(toy_events(&s.toy, "HistoryForgotten", &message), 4);
+    ck_assert_ptr_nonnull(strstr(message, "the clock was set"));
     ck_assert_int_eq(toy_finals(&s, "not_read"), 0);
     toy_scaler_run(&s, 120);
     ck_assert_int_eq(s.toy.targets[0].replicas, 2);
