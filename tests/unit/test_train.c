@@ -77,26 +77,16 @@ END_TEST
 
 START_TEST(progress_has_the_published_columns)
 {
-    static const char *const names[] = {"time/iterations",
-                                        "rollout/ep_rew_mean",
-                                        "rollout/ep_len_mean",
-                                        "time/fps",
-                                        "time/env_share",
-                                        "time/time_elapsed",
-                                        "time/total_timesteps",
-                                        "train/learning_rate",
-                                        "train/entropy_loss",
-                                        "train/policy_gradient_loss",
-                                        "train/value_loss",
-                                        "train/approx_kl",
-                                        "train/clip_fraction",
-                                        "train/loss",
-                                        "train/explained_variance",
-                                        "train/n_updates",
-                                        "train/clip_range",
-                                        "eval/mean_reward",
-                                        "eval/mean_ep_length",
-                                        "train/lagrange_multiplier",
+    static const char *const names[] = {"time/iterations",          "rollout/ep_rew_mean",
+                                        "rollout/ep_len_mean",      "time/fps",
+                                        "time/env_share",           "time/time_elapsed",
+                                        "time/total_timesteps",     "train/learning_rate",
+                                        "train/entropy_loss",       "train/policy_gradient_loss",
+                                        "train/value_loss",         "train/approx_kl",
+                                        "train/clip_fraction",      "train/loss",
+                                        "train/explained_variance", "train/n_updates",
+                                        "train/clip_range",         "eval/mean_reward",
+                                        "eval/mean_ep_length",      "train/lagrange_multiplier",
                                         "train/cost_mean"};
     struct cartpole_run run;
     struct err e = {0};
