@@ -5,7 +5,7 @@
  *      2 flapping_is_bounded                        3 only_active_writes
  *      4 every_tick_has_one_final_reason, why_tells_what_happened
  *      5 another_scaler_makes_it_step_back          6 a_foreign_write_makes_it_step_back
- *      7 test_guard: starting_pods_count_on_the_way_up; test_chaos and test_hpa: young pods
+ *      7 test_starting: starting_pods_are_not_asked_for_again; test_hpa: young pods
  *      8 a_rollout_is_not_acted_on; test_guard: a_rollout_is_not_read_as_load
  *      9 stale_signals_hold                        10 a_pause_is_obeyed_in_the_next_tick
  *     11 a_restart_does_not_go_down                12 zero_replicas_are_left_alone
