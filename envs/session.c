@@ -169,7 +169,7 @@ static bool reset(const struct env *env, void *state, float *obs, unsigned char 
     struct session_state *s = state;
     struct sample sample;
     bool afresh = true;
-    if (!bring(m, s, &sample, &afresh, e))
+    if (!bring(m, s, &sample, &afresh, e) || !cluster_advance(m->parts.cluster, 0, e)) // whole steps from here
         return false;
     if (afresh) {
         control_begin(&m->running, &s->control, &m->parts.target, &sample);

@@ -108,9 +108,10 @@ struct live_status {
 };
 void live_status(const struct fleet *f, struct live_status *out);
 
-/* One target as a cluster in real time. advance sleeps until the sum of all advances since opening has passed (a call that comes
- * too late by more than its own length starts the count anew), and ends early with ERR_INTERRUPTED once *stop is not 0. sample
- * refreshes; it fails only where the target is gone. scale fails with the API's reason. */
+/* One target as a cluster in real time. advance sleeps until the sum of all advances since opening has passed (a call that
+ * comes too late by more than its own length starts the count anew, so that one of 0 s sets it to now), and ends early with
+ * ERR_INTERRUPTED once *stop is not 0. sample refreshes; it fails only where the target is gone. scale fails with the API's
+ * reason. */
 struct live_cluster_config {
     struct live_config live; /* asked is implied */
     const char *space;       /* NULL: that of the account or context */

@@ -271,8 +271,8 @@ void settings_world_close(struct settings_world *w)
 
 bool settings_world_settle(struct settings_world *w, struct err *e)
 {
-    bool quiet = live_site_quiet(&w->site, e);
-    bool restored = !w->opened || !w->site.cluster || session_restore(&w->env, quiet ? e : NULL);
+    bool restored = !w->opened || !w->site.cluster || session_restore(&w->env, e);
+    bool quiet = live_site_quiet(&w->site, restored ? e : NULL); // last: faults may take a minute to heal
     return quiet && restored;
 }
 

@@ -85,7 +85,7 @@ static double asks_every_s(const struct run *run)
 static bool begin(const struct work *w, struct run *run, struct err *e)
 {
     struct sample first;
-    if (!cluster_sample(w->plan->cluster, true, &first, e))
+    if (!cluster_sample(w->plan->cluster, true, &first, e) || !cluster_advance(w->plan->cluster, 0, e))
         return false;
     control_begin(&run->control, &run->state, NULL, &first);
     policy_reset(run->policy, (uint64_t)w->plan->plan.config->seed, &first);

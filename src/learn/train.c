@@ -308,13 +308,26 @@ static bool advance(struct train *t, struct err *e)
     return !evaluation_is_due(t) || train_evaluate(t, e);
 }
 
+/* What a run that ends in the middle leaves behind. */
+static void tell_what_is_kept(const struct train *t, struct err *e)
+{
+    const char *run = t->setup.config.out;
+    struct err why = *e;
+    if (e->code == ERR_NUMERIC)
+        err_set(e, ERR_NUMERIC, "%.300s; the last good checkpoint is that of step %lld in %.120s", why.message,
+                t->checkpoint_steps, run);
+    else if (e->code == ERR_INTERRUPTED && t->checkpoint_steps > 0)
+        err_set(e, ERR_INTERRUPTED, "stopped in the middle; go on with --resume %.200s, from step %lld of %lld", run,
+                t->checkpoint_steps, t->setup.config.total_timesteps);
+    else if (e->code == ERR_INTERRUPTED)
+        err_set(e, ERR_INTERRUPTED, "stopped before the first update; there is nothing to go on with");
+}
+
 bool train_step(struct train *t, bool *done, struct err *e)
 {
     if (!advance(t, e)) {
-        struct err why = e ? *e : (struct err){0};
-        if (e && e->code == ERR_NUMERIC)
-            err_set(e, ERR_NUMERIC, "%.300s; the last good checkpoint is that of step %lld in %.120s", why.message,
-                    t->checkpoint_steps, t->setup.config.out);
+        if (e)
+            tell_what_is_kept(t, e);
         return false;
     }
     *done = t->now.steps >= t->setup.config.total_timesteps;

@@ -11,8 +11,10 @@
 static const char *const NAMES[SIGNAL_COUNT] = {"signal: cpu", "signal: memory", "signal: replicas",
                                                 "signal: p95 latency", "signal: rps"};
 
-static const char *advice_for(enum signal_id id, enum validity validity)
+static const char *advice_for(enum signal_id id, enum validity validity, bool has_value)
 {
+    if (validity == VALIDITY_FAILED && has_value)
+        return "Prometheus scrapes fewer than half of the pods, so the load is unknown: see its page of targets";
     if (validity == VALIDITY_STALE)
         return "the newest sample is old: is the target still scraped, does prometheus.scrape_s say how often?";
     if (validity == VALIDITY_FAILED)
@@ -40,8 +42,8 @@ static void report_signal(struct doctor *d, const struct fleet *f, enum signal_i
         doctor_say(d, DOCTOR_GOOD, NAMES[id], NULL, "absent: %s",
                    id == SIGNAL_MEMORY ? "the pods have no memory limit" : "no request in the window");
     else
-        doctor_say(d, DOCTOR_BAD, NAMES[id], advice_for(id, r->validity), "%s: %.160s", words[r->validity],
-                   live_query(f, id));
+        doctor_say(d, DOCTOR_BAD, NAMES[id], advice_for(id, r->validity, r->age_s > 0), "%s: %.160s",
+                   words[r->validity], live_query(f, id));
 }
 
 static void report_target(struct doctor *d, const struct fleet_view *view)

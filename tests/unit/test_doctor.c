@@ -25,7 +25,7 @@ static void begin(void)
     element(&cpu, "120");
     element(&memory, "100000000");
     element(&p95, "80");
-    element(&presence, "1");
+    element(&presence, "3");
     buf_text(&rps, "");
     element(&rps, "50");
     world.deployments = deployment.bytes;
@@ -143,6 +143,19 @@ START_TEST(signals_without_data_are_told_apart)
 }
 END_TEST
 
+START_TEST(pods_that_are_not_scraped_are_told)
+{
+    begin();
+    buf_clear(&presence);
+    element(&presence, "1"); // of three
+    world.prometheus[WORLD_PRESENCE].result = presence.bytes;
+    examine("web", "");
+    expect(DOCTOR_BAD, "signal: rps", "failed", "fewer than half of the pods");
+    expect(DOCTOR_GOOD, "signal: cpu", "120, 7 s old", "");
+    end();
+}
+END_TEST
+
 START_TEST(another_scaler_is_found)
 {
     begin();
@@ -215,5 +228,5 @@ START_TEST(a_policy_that_does_not_fit_is_found)
 END_TEST
 
 SUITE("doctor", a_healthy_target_passes, a_missing_right_is_named, an_api_that_is_away_is_said_first,
-      signals_without_data_are_told_apart, another_scaler_is_found, a_limit_above_the_histogram_is_found,
-      a_missing_deployment_is_found, a_policy_that_does_not_fit_is_found)
+      signals_without_data_are_told_apart, pods_that_are_not_scraped_are_told, another_scaler_is_found,
+      a_limit_above_the_histogram_is_found, a_missing_deployment_is_found, a_policy_that_does_not_fit_is_found)

@@ -634,6 +634,10 @@ START_TEST(one_target_as_a_cluster_keeps_its_schedule)
     }
     double took = clock_monotonic_s() - start;
     ck_assert_msg(took >= 1.5 && took < 1.95, "five steps of 0.3 s took %g s", took); // 0.25 s of asking is not added
+    ck_assert(cluster_sample(c, false, &s, &e));
+    start = clock_monotonic_s();
+    ck_assert(cluster_advance(c, 0, &e) && cluster_advance(c, 0.3, &e)); // the 0.05 s of asking are not part of it
+    ck_assert_double_ge(clock_monotonic_s() - start, 0.3);
     ck_assert(cluster_scale(c, 5, &e));
     ck_assert_ptr_nonnull(strstr(w.scale_body, "\"replicas\":5"));
     w.conflicts = 2; // a new pod is ready: another version of the object

@@ -178,6 +178,43 @@ static void stop_at_1024(void *arg, const struct train_progress *row)
     stop = row->steps >= 1024;
 }
 
+/* An environment in real time, whose waiting is ended by the flag. */
+static int steps_left;
+
+static bool step_or_stop(const struct env *env, void *state, int action, float *obs, unsigned char *mask,
+                         struct env_result *out, struct err *e)
+{
+    struct env cartpole;
+    cartpole_env(&cartpole);
+    if (--steps_left < 0)
+        return err_set(e, ERR_INTERRUPTED, "stopped while waiting");
+    return cartpole.ops->step(env, state, action, obs, mask, out, e);
+}
+
+START_TEST(stopped_within_a_rollout_it_says_what_is_kept)
+{
+    struct cartpole_run run;
+    struct err e = {0};
+    begin(&run);
+    struct env_ops ops = *run.env.ops;
+    ops.step = step_or_stop;
+    run.env.ops = &ops;
+    steps_left = 100;
+    ck_assert(!run_all(&run, &e));
+    must_say(&e, ERR_INTERRUPTED, "before the first update");
+    cartpole_remove(folder);
+    e = (struct err){0};
+    begin(&run);
+    run.env.ops = &ops;
+    run.setup.config.eval_episodes = 0;
+    steps_left = 600; // a rollout has 512
+    ck_assert(!run_all(&run, &e));
+    must_say(&e, ERR_INTERRUPTED, "go on with --resume");
+    must_say(&e, ERR_INTERRUPTED, "from step 512 of 4096");
+    cartpole_remove(folder);
+}
+END_TEST
+
 static void interrupt_run(struct cartpole_run *run)
 {
     struct err e = {0};
@@ -346,5 +383,6 @@ END_TEST
 
 SUITE("train", monitor_is_what_load_results_reads, progress_has_the_published_columns,
       policy_file_holds_weights_and_moments, folder_that_exists_is_refused, folder_that_cannot_be_made_is_named,
-      interrupted_run_goes_on_to_the_same_end, damaged_checkpoints_are_refused, other_settings_are_refused,
-      shortened_csv_is_seen, numbers_that_are_not_finite_stop_the_run, full_disk_loses_nothing)
+      stopped_within_a_rollout_it_says_what_is_kept, interrupted_run_goes_on_to_the_same_end,
+      damaged_checkpoints_are_refused, other_settings_are_refused, shortened_csv_is_seen,
+      numbers_that_are_not_finite_stop_the_run, full_disk_loses_nothing)
