@@ -74,6 +74,43 @@ static void write_pod(struct buf *out, const struct pod *p)
     buf_printf(out, "http_request_duration_seconds_bucket{le=\"+Inf\"} %.4f\n", p->rps * t);
 }
 
+/* Two sources of requests that tell the Deployment by a label: a mesh (ms, both ends report) and an ingress (s). What the other
+ * end of the mesh reports must not count twice. */
+static void write_mesh(struct buf *out, const char *reporter, const char *name, double n)
+{
+    static const char *const bounds[] = {"50", "100", "+Inf"};
+    char labels[160];
+    snprintf(labels, sizeof labels,
+             "reporter=\"%s\",destination_workload=\"%s\",destination_workload_namespace=\"shop\"", reporter, name);
+    buf_printf(out, "istio_requests_total{%s,response_code=\"200\"} %.4f\n", labels, n / 2);
+    buf_printf(out, "istio_requests_total{%s,response_code=\"503\"} %.4f\n", labels, n / 2);
+    for (int b = 0; b < 3; b++)
+        buf_printf(out, "istio_request_duration_milliseconds_bucket{%s,le=\"%s\"} %.4f\n", labels, bounds[b],
+                   b ? n : 0.0);
+}
+
+static void write_ingress(struct buf *out, const char *name, double n)
+{
+    static const char *const bounds[] = {"0.2", "0.4", "+Inf"};
+    char labels[96];
+    snprintf(labels, sizeof labels, "exported_namespace=\"shop\",exported_service=\"%s\"", name);
+    buf_printf(out, "nginx_ingress_controller_requests{%s,status=\"200\"} %.4f\n", labels, n);
+    for (int b = 0; b < 3; b++)
+        buf_printf(out, "nginx_ingress_controller_request_duration_seconds_bucket{%s,le=\"%s\"} %.4f\n", labels,
+                   bounds[b], b ? n : 0.0);
+}
+
+static void write_labelled(struct buf *out)
+{
+    double t = clock_wall_s() - started_s;
+    write_mesh(out, "destination", "web", 16 * t);
+    write_mesh(out, "source", "web", 16 * t);
+    write_mesh(out, "destination", "web-api", 4 * t);
+    write_ingress(out, "web", 16 * t);
+    write_ingress(out, "web-api", 4 * t);
+    buf_text(out, "nginx_ingress_controller_config_last_reload_successful 1\n");
+}
+
 static struct fake_reply export(void *context, const struct fake_request *r)
 {
     (void)context;
@@ -81,6 +118,8 @@ static struct fake_reply export(void *context, const struct fake_request *r)
     buf_text(r->text, "# one exporter for all\n");
     if (strcmp(r->target, "/kubelet") == 0)
         write_kubelet(r->text);
+    else if (strcmp(r->target, "/labelled") == 0)
+        write_labelled(r->text);
     else if (strcmp(r->target, "/cadvisor") == 0)
         write_cadvisor(r->text);
     else if (strncmp(r->target, "/pod/", 5) == 0 && (i = r->target[5] - '0') >= 0 && i < N_PODS)
@@ -104,8 +143,9 @@ static void begin(const char *resources)
         &config,
         "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
         "- {job_name: kubelet, honor_labels: true, metrics_path: %s, static_configs: [{targets: ['127.0.0.1:%d']}]}\n"
+        "- {job_name: labelled, metrics_path: /labelled, static_configs: [{targets: ['127.0.0.1:%d']}]}\n"
         "- job_name: pods\n  static_configs:\n",
-        resources, port);
+        resources, port, port);
     for (int i = 0; i < N_PODS; i++)
         buf_printf(&config,
                    "  - {targets: ['127.0.0.1:%d'], labels: {namespace: %s, pod: %s, __metrics_path__: /pod/%d}}\n",
@@ -236,6 +276,27 @@ START_TEST(pod_rows_stand_in_where_cadvisor_has_no_container_rows)
 }
 END_TEST
 
+START_TEST(mesh_and_ingress_tell_deployments_by_label)
+{
+    begin("/kubelet");
+    w.prometheus_settings.traffic = LIVE_ISTIO;
+    fill();
+    expect("web", SIGNAL_RPS, 14.4, 17.6);
+    expect("web-api", SIGNAL_RPS, 3.6, 4.4);
+    expect("web", SIGNAL_P95, 97, 98);
+    ck_assert_double_eq_tol(look("web")->error_ratio.value, 0.5, 0.01);
+    expect("web-api-canary", SIGNAL_RPS, 0, 0);
+    expect_validity("absent", SIGNAL_RPS, VALIDITY_NO_DATA);
+    fleet_close(w.fleet);
+    w.prometheus_settings.traffic = LIVE_NGINX_INGRESS;
+    world_connect(&w, false);
+    expect("web", SIGNAL_RPS, 14.4, 17.6);
+    expect("web-api", SIGNAL_P95, 389, 391);
+    expect("web-api-canary", SIGNAL_RPS, 0, 0); // the controller is there and never saw a request for it
+    end();
+}
+END_TEST
+
 START_TEST(a_typing_mistake_in_a_query_is_said_in_prometheus_words)
 {
     struct live_status status;
@@ -258,6 +319,7 @@ int main(void)
     Suite *suite = suite_create("live_prometheus");
     const TTest *const cases[] = {each_target_gets_its_own_pods_and_no_others, an_age_is_the_samples_own,
                                   pod_rows_stand_in_where_cadvisor_has_no_container_rows,
+                                  mesh_and_ingress_tell_deployments_by_label,
                                   a_typing_mistake_in_a_query_is_said_in_prometheus_words};
     TCase *group = tcase_create("live_prometheus");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
