@@ -209,12 +209,13 @@ static enum MHD_Result answer(const struct httpd *d, struct exchange *x, const c
 static bool refuse_at_once(const struct httpd *d, struct exchange *x)
 {
     const char *length = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    const char *expect = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT);
     unsigned long long n = length ? strtoull(length, NULL, 10) : 0;
-    if (n <= d->config.body_limit)
-        return x->refusal && expect;
+    bool too_large = n > d->config.body_limit;
+    if (!too_large && !x->refusal)
+        return false;
     if (!x->refusal)
         x->refusal = MHD_HTTP_CONTENT_TOO_LARGE;
+    const char *expect = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT);
     return expect || n > DISCARD_BYTES;
 }
 

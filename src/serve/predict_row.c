@@ -138,7 +138,13 @@ static void override_double(const struct predict_row *row, enum predict_field fi
 
 struct target predict_row_target(const struct predict_view *view, const struct predict_row *row)
 {
-    struct target t = view->file->control.target;
+    const struct target *trained = &view->file->control.target;
+    struct target t; // its name is nobody's matter here, and long
+    t.name[0] = '\0';
+    t.min_replicas = trained->min_replicas;
+    t.max_replicas = trained->max_replicas;
+    t.latency_soft_ms = trained->latency_soft_ms;
+    t.latency_hard_ms = trained->latency_hard_ms;
     override_int(row, PREDICT_MIN, &t.min_replicas);
     override_int(row, PREDICT_MAX, &t.max_replicas);
     override_double(row, PREDICT_SOFT, &t.latency_soft_ms);
