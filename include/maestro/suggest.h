@@ -6,7 +6,7 @@
  *     action (0 down, 1 keep, 2 up), action_name, delta, desired_replicas, replicas   after validity and min/max
  *     reason (guard.h), explanation                                                   what shaped it
  *     proposal {actions, probabilities, logits, value, ood, replicas, reason}         what the policy wanted
- *     signals {cpu, memory, replicas, p95_latency_ms, rps}, error_ratio: {value, unit, validity, age_s, query}
+ *     signals {cpu, memory, replicas, p95_latency_ms, rps, error_ratio}: {value, unit, validity, age_s, query}
  *     ready, starting, terminating, rolling_out, paused
  *     limits {min_replicas, max_replicas, latency_soft_ms, latency_hard_ms}: {value, source}
  *     assumed, a list of what does not fit together
