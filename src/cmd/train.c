@@ -368,9 +368,6 @@ static bool train_on(struct settings *s, const struct settings_world *world, con
         fputs("\n", stderr);
     if (done)
         print_outcome(t, s, clock_monotonic_s() - started_s);
-    else if (e->code == ERR_INTERRUPTED && !strstr(e->message, "--resume"))
-        (void)err_set(e, ERR_INTERRUPTED,
-                      "stopped while waiting, the update at work is lost; go on with --resume %.200s", s->train.out);
     train_close(t);
     buf_finish(&show.text);
     return done;
