@@ -196,6 +196,17 @@ START_TEST(a_limit_above_the_histogram_is_found)
 }
 END_TEST
 
+/* Pods that are scraped and show no request are idle, whatever the series would be called. */
+START_TEST(a_wrong_preset_of_requests_is_found)
+{
+    begin();
+    world.prometheus[WORLD_BOUNDS].result = NULL;
+    examine("web", "");
+    expect(DOCTOR_BAD, "prometheus: traffic", "has no series in namespace shop", "looks like no requests at all");
+    end();
+}
+END_TEST
+
 START_TEST(a_missing_deployment_is_found)
 {
     begin();
@@ -229,4 +240,5 @@ END_TEST
 
 SUITE("doctor", a_healthy_target_passes, a_missing_right_is_named, an_api_that_is_away_is_said_first,
       signals_without_data_are_told_apart, pods_that_are_not_scraped_are_told, another_scaler_is_found,
-      a_limit_above_the_histogram_is_found, a_missing_deployment_is_found, a_policy_that_does_not_fit_is_found)
+      a_limit_above_the_histogram_is_found, a_wrong_preset_of_requests_is_found, a_missing_deployment_is_found,
+      a_policy_that_does_not_fit_is_found)
