@@ -3,6 +3,7 @@
 #include <maestro/readiness.h>
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +92,7 @@ bool readiness_log_add(struct readiness_log *log, const struct journal_record *r
     log->n_decisions++;
     log->n_blind += blind(sample);
     log->n_failed += record->failed;
-    log->n_ood += strcmp(guard_reason_name(record->guard.reason), "ood") == 0;
+    log->n_ood += record->guard.reason == GUARD_REASON_OOD;
     count_turn(log, record);
     if (rps->validity == VALIDITY_VALID && cpu->validity == VALIDITY_VALID) {
         log->cpu_s += cpu->value;
@@ -110,68 +111,70 @@ void readiness_log_finish(struct readiness_log *log)
 }
 
 /* A check is filled by name, outcome and sentence. */
-static struct readiness_check *next(struct readiness_verdict *v, int *n, const char *name, bool passed)
+static void say(struct readiness_verdict *v, const char *name, bool passed, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void say(struct readiness_verdict *v, const char *name, bool passed, const char *format, ...)
 {
-    struct readiness_check *check = &v->checks[(*n)++];
+    struct readiness_check *check = v->checks;
+    va_list args;
+    while (check->name)
+        check++;
     check->name = name;
     check->passed = passed;
     v->ready = v->ready && passed;
-    return check;
+    va_start(args, format);
+    vsnprintf(check->text, sizeof check->text, format, args);
+    va_end(args);
 }
 
-#define SAY(check, ...) snprintf((check)->text, sizeof(check)->text, __VA_ARGS__)
-
-static void judge_log(const struct readiness_config *c, const struct readiness_log *log, struct readiness_verdict *v,
-                      int *n)
+static void judge_log(const struct readiness_config *c, const struct readiness_log *log, struct readiness_verdict *v)
 {
     double hours = (log->last_s - log->first_s) / 3600.0;
     double all = log->n_decisions > 0 ? (double)log->n_decisions : 1.0;
     double valid = log->n_decisions > 0 ? 1.0 - (double)log->n_blind / all : 0.0;
     double ood = (double)log->n_ood / all, failed = (double)log->n_failed / all;
     double turns = hours > 0.0 ? (double)log->n_turns / hours : 0.0;
-    SAY(next(v, n, "recorded", hours >= c->hours), "%.2f hours, %lld decisions; at least %g hours are asked for", hours,
+    say(v, "recorded", hours >= c->hours, "%.2f hours, %lld decisions; at least %g hours are asked for", hours,
         log->n_decisions, c->hours);
-    SAY(next(v, n, "signals", valid >= c->valid_share),
+    say(v, "signals", valid >= c->valid_share,
         "every signal known in %.2f %% of decisions; at least %.2f %% are asked for", 100.0 * valid,
         100.0 * c->valid_share);
-    SAY(next(v, n, "familiar", ood <= c->ood_share),
+    say(v, "familiar", ood <= c->ood_share,
         "outside the training range in %.2f %% of decisions; at most %.2f %% are allowed", 100.0 * ood,
         100.0 * c->ood_share);
-    SAY(next(v, n, "failures", failed <= c->failed_share),
+    say(v, "failures", failed <= c->failed_share,
         "the policy failed in %.3f %% of decisions; at most %.3f %% are allowed", 100.0 * failed,
         100.0 * c->failed_share);
-    SAY(next(v, n, "steady", turns <= c->turns_per_hour),
-        "%.1f changes of direction an hour proposed; at most %g are allowed", turns, c->turns_per_hour);
+    say(v, "steady", turns <= c->turns_per_hour, "%.1f changes of direction an hour proposed; at most %g are allowed",
+        turns, c->turns_per_hour);
 }
 
-static void judge_twin(const struct readiness_config *c, const struct readiness_twin *twin, struct readiness_verdict *v,
-                       int *n)
+static void judge_twin(const struct readiness_config *c, const struct readiness_twin *twin, struct readiness_verdict *v)
 {
     double error = fabs(twin->cpu_ms / twin->recorded_cpu_ms - 1.0);
     if (isfinite(twin->recorded_cpu_ms))
-        SAY(next(v, n, "twin", error <= c->twin_error),
+        say(v, "twin", error <= c->twin_error,
             "CPU per request %.2f ms recorded, %.2f ms on the twin; within %.0f %% is asked for", twin->recorded_cpu_ms,
             twin->cpu_ms, 100.0 * c->twin_error);
     else
-        SAY(next(v, n, "twin", false), "no CPU per request was recorded, so the twin cannot be trusted");
+        say(v, "twin", false, "no CPU per request was recorded, so the twin cannot be trusted");
     const struct readiness_run *own = &twin->policy, *hpa = &twin->hpa;
-    SAY(next(v, n, "slo", own->slo_holds),
-        "on the twin over the soft limit %.2f %% of the time, over the hard one %.0f s at most on end; HPA rule %.2f "
-        "%%, "
-        "%.0f s",
+    say(v, "slo", own->slo_holds,
+        "on the twin over the soft limit %.2f %% of the time, over the hard one %.0f s at most on end; HPA rule "
+        "%.2f %%, %.0f s",
         own->over_soft_percent, own->longest_hard_s, hpa->over_soft_percent, hpa->longest_hard_s);
     double ratio = own->replica_hours / hpa->replica_hours;
     bool fair = !hpa->slo_holds || ratio <= c->cost_ratio; // what breaks the SLO has no cost to compare with
-    SAY(next(v, n, "cost", fair), "%.2f replica-hours on the twin, HPA rule %.2f%s; at most %.2f times is asked for",
+    say(v, "cost", fair, "%.2f replica-hours on the twin, HPA rule %.2f%s; at most %.2f times is asked for",
         own->replica_hours, hpa->replica_hours, hpa->slo_holds ? "" : " (which breaks the SLO)", c->cost_ratio);
 }
 
 void readiness_judge(const struct readiness_config *config, const struct readiness_log *log,
                      const struct readiness_twin *twin, struct readiness_verdict *out)
 {
-    int n = 0;
     memset(out, 0, sizeof *out);
     out->ready = true;
-    judge_log(config, log, out, &n);
-    judge_twin(config, twin, out, &n);
+    judge_log(config, log, out);
+    judge_twin(config, twin, out);
 }

@@ -91,8 +91,8 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    n_targets = argc > 1 ? atoi(argv[1]) : n_targets;
-    minutes = argc > 2 ? atoi(argv[2]) : minutes;
+    n_targets = argc > 1 ? (int)strtol(argv[1], NULL, 10) : n_targets;
+    minutes = argc > 2 ? (int)strtol(argv[2], NULL, 10) : minutes;
     if (n_targets < 1 || minutes < 1)
         return EXIT_FAILURE;
     log_setup(LOG_ERROR, LOG_LOGFMT, NULL);

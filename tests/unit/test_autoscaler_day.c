@@ -51,7 +51,7 @@ START_TEST(a_day_of_flapping_leaves_nothing_behind)
 {
     static struct weather w;
     const char *text = getenv("MAESTRO_DAY_HOURS");
-    int n_hours = text ? atoi(text) : 2;
+    int n_hours = text ? (int)strtol(text, NULL, 10) : 2;
     log_setup(LOG_ERROR, LOG_LOGFMT, NULL);
     weather_open(&w, 7);
     hour(&w);

@@ -86,7 +86,7 @@ START_TEST(closing_ends_all_of_it)
         nap();
         read_log(&text);
     }
-    pid_t grandchild = atoi(text.bytes);
+    pid_t grandchild = (pid_t)strtol(text.bytes, NULL, 10);
     ck_assert_int_gt(grandchild, 1);
     double began_s = clock_monotonic_s();
     child_close(c, 0.3); // it ignores SIGTERM
