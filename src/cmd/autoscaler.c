@@ -234,11 +234,12 @@ static void tell_trouble(struct running *r, const struct live_status *status)
     else if (*status->conflicts.message)
         snprintf(text, sizeof text, "looking for other scalers: %.280s", status->conflicts.message);
     board_trouble(r->board, text);
-    if (*text && !r->troubled)
+    bool partly = board_last_tick(r->board).refreshed; // else the tick has said it
+    if (*text && partly && !r->troubled)
         log_warn("trouble", kv("message", text));
     if (!*text && r->troubled)
         log_info("trouble_over");
-    r->troubled = *text != '\0';
+    r->troubled = *text && (partly || r->troubled);
 }
 
 static void tick(struct running *r)
