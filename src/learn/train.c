@@ -316,11 +316,9 @@ static void tell_what_is_kept(const struct train *t, struct err *e)
     if (e->code == ERR_NUMERIC)
         err_set(e, ERR_NUMERIC, "%.300s; the last good checkpoint is that of step %lld in %.120s", why.message,
                 t->checkpoint_steps, run);
-    else if (e->code == ERR_INTERRUPTED && t->checkpoint_steps > 0)
+    else if (e->code == ERR_INTERRUPTED)
         err_set(e, ERR_INTERRUPTED, "stopped while waiting, the update at work is lost; go on with --resume %.200s",
                 run);
-    else if (e->code == ERR_INTERRUPTED)
-        err_set(e, ERR_INTERRUPTED, "stopped while waiting, before the first update: there is nothing to go on with");
 }
 
 bool train_step(struct train *t, bool *done, struct err *e)
