@@ -11,9 +11,9 @@
 static const char *const NAMES[SIGNAL_COUNT] = {"signal: cpu", "signal: memory", "signal: replicas",
                                                 "signal: p95 latency", "signal: rps"};
 
-static const char *advice_for(enum signal_id id, enum validity validity, bool has_value)
+static const char *advice_for(enum signal_id id, enum validity validity, bool answered)
 {
-    if (validity == VALIDITY_FAILED && has_value)
+    if (validity == VALIDITY_FAILED && answered)
         return "Prometheus scrapes fewer than half of the pods, so the load is unknown: see its page of targets";
     if (validity == VALIDITY_STALE)
         return "the newest sample is old: is the target still scraped, does prometheus.scrape_s say how often?";
@@ -35,6 +35,9 @@ static void report_signal(struct doctor *d, const struct fleet *f, enum signal_i
                                         [VALIDITY_ABSENT] = "absent",
                                         [VALIDITY_FAILED] = "failed",
                                         [VALIDITY_STALE] = "stale"};
+    struct live_status status;
+    live_status(f, &status);
+    bool answered = status.prometheus.code == ERR_NONE; // all queries, each with what makes sense
     bool known = r->validity == VALIDITY_VALID || r->validity == VALIDITY_ABSENT;
     if (r->validity == VALIDITY_VALID)
         doctor_say(d, DOCTOR_GOOD, NAMES[id], NULL, "%.4g, %.0f s old", r->value, r->age_s);
@@ -42,8 +45,8 @@ static void report_signal(struct doctor *d, const struct fleet *f, enum signal_i
         doctor_say(d, DOCTOR_GOOD, NAMES[id], NULL, "absent: %s",
                    id == SIGNAL_MEMORY ? "the pods have no memory limit" : "no request in the window");
     else
-        doctor_say(d, DOCTOR_BAD, NAMES[id], advice_for(id, r->validity, r->age_s > 0), "%s: %.160s",
-                   words[r->validity], live_query(f, id));
+        doctor_say(d, DOCTOR_BAD, NAMES[id], advice_for(id, r->validity, answered), "%s: %.160s", words[r->validity],
+                   live_query(f, id));
 }
 
 static void report_target(struct doctor *d, const struct fleet_view *view)
