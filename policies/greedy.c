@@ -26,11 +26,26 @@ static float range_width(float low, float high)
     return fmaxf(high - low, NARROWEST * magnitude);
 }
 
+/* A flag that training never saw raised says nothing about how strange the load is: an idle service is no stranger. */
+static bool is_flag(const char *name)
+{
+    static const char *const ends[] = {"_valid", "_absent"};
+    size_t n = strlen(name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t k = strlen(ends[i]);
+        if (n > k && strcmp(name + n - k, ends[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool greedy_load(struct greedy *g, struct err *e)
 {
-    for (int i = 0; i < g->file->actor.n_in; i++) {
-        g->scale[i] = sqrtf(g->file->obs_var[i] + 1e-8f);
-        g->width[i] = range_width(g->file->obs_low[i], g->file->obs_high[i]);
+    const struct policy_file *file = g->file;
+    for (int i = 0; i < file->actor.n_in; i++) {
+        bool flag = is_flag(observation_feature(&file->control.observation, i)->name);
+        g->scale[i] = sqrtf(file->obs_var[i] + 1e-8f);
+        g->width[i] = flag ? (float)INFINITY : range_width(file->obs_low[i], file->obs_high[i]);
     }
     return infer_load(&g->actor, g->file->actor_parameters, NULL, e) &&
            infer_load(&g->critic, g->file->critic_parameters, NULL, e);

@@ -114,6 +114,13 @@ static int add_live_sections(struct work *w, int n)
     return n + LIVE_SECTIONS;
 }
 
+/* Real time is dear: one window of half an hour a policy, unless more is asked for. */
+static void shorten(struct evaluate_config *protocol)
+{
+    protocol->windows = 1;
+    protocol->window_s = 1800;
+}
+
 static bool configure(struct work *w, const struct cli *cli, struct err *e)
 {
     const char *name = given.profile ? given.profile : "web-api";
@@ -128,8 +135,12 @@ static bool configure(struct work *w, const struct cli *cli, struct err *e)
     char file[CONFIG_TEXT + 16];
     bool is_path = strchr(name, '/') || strstr(name, ".yaml");
     snprintf(file, sizeof file, is_path ? "%.250s" : "envs/%.250s.yaml", name);
-    if (!config_init(&w->config, w->sections, n, e) || !data_path(file, &path, e) ||
-        !config_file(&w->config, path.bytes, e) || !cli_configure(cli, &cmd_evaluate_verb, &w->config, e))
+    if (!config_init(&w->config, w->sections, n, e))
+        return false;
+    if (is_live())
+        shorten(&w->protocol);
+    if (!data_path(file, &path, e) || !config_file(&w->config, path.bytes, e) ||
+        !cli_configure(cli, &cmd_evaluate_verb, &w->config, e))
         return false;
     const char *slash = strrchr(name, '/');
     snprintf(w->profile.name, sizeof w->profile.name, "%.63s", slash ? slash + 1 : name);

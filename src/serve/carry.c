@@ -131,7 +131,7 @@ enum outcome carry_out(struct carry *c, struct carry_world *w, const struct slot
         return OUTCOME_AT_ZERO;
     if (*view->conflict)
         return OUTCOME_SCALER;
-    if (conflict_is_foreign(&s->conflict))
+    if (conflict_is_foreign(&s->conflict) && g->reason != GUARD_REASON_HUMAN_PAUSE)
         return OUTCOME_FOREIGN;
     if (!(fleet_deadline_s(w->fleet) > 0))
         return OUTCOME_STANDBY;

@@ -121,5 +121,25 @@ START_TEST(how_far_outside)
 }
 END_TEST
 
+/* Training that was never idle leaves p95_absent at 0 for its whole range; an idle service is none the stranger for it. */
+START_TEST(a_flag_is_no_distance)
+{
+    static struct net n;
+    float x[OBSERVATION_LIMIT] = {0};
+    net_open(&n);
+    struct policy_file *f = &n.file;
+    int flag = observation_find(&f->control.observation, "p95_absent");
+    ck_assert_int_ge(flag, 0);
+    for (int i = 0; i < f->actor.n_in; i++)
+        f->obs_low[i] = f->obs_high[i] = 0.0f;
+    ck_assert(greedy_load(&n.greedy, NULL));
+    x[flag] = 1.0f;
+    ck_assert_double_eq(ood(&n.greedy, x), 0.0);
+    x[flag == 0 ? 1 : 0] = 1.0f; // any other feature counts
+    ck_assert_double_eq_tol(ood(&n.greedy, x), 10.0, 1e-5);
+    net_close(&n);
+}
+END_TEST
+
 SUITE("greedy", rows_together_are_rows_alone, a_masked_action_is_not_taken, what_is_not_finite_is_no_answer,
-      how_far_outside)
+      how_far_outside, a_flag_is_no_distance)
