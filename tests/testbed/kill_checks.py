@@ -1,9 +1,10 @@
-"""kill_checks: what kill_driver holds against a run. In: the API server's audit log and the journals. Out: counts of what is wrong.
+"""kill_checks: what kill_driver holds against a run. In: the API server's audit log and the journals. Out: counts of what
+is wrong.
 
-A write of replicas is wrong if it was not made by the process whose write of the Lease is the last before it (both are ordered by
-the store's own revision, which the objects carry), or more than a lease after that; if it lies outside min..max; if it is a decrease
-in a tick with a signal that is neither valid nor absent and no human ordered it; or if no journal has it, unless its writer was
-killed within moments, between write and line. Kills nothing, starts nothing but `maestro`.
+A write of replicas is wrong if it was not made by the process whose write of the Lease is the last before it (both are
+ordered by the store's own revision, which the objects carry), or more than a lease after that; if it lies outside min..max;
+if it is a decrease in a tick with a signal that is neither valid nor absent and no human ordered it; or if no journal has
+it, unless its writer was killed within moments, between write and line. Kills nothing, starts nothing but `maestro`.
 """
 import contextlib
 import datetime
