@@ -2,7 +2,15 @@
 # common.sh MAESTRO: what the scripts of the suite share; sourced first. Works in an empty folder of its own that is removed at
 # the end. Standard output of the program under test lies in $out, standard error in $err, both outside that folder.
 set -euo pipefail
-maestro=$(realpath "$1")
+programs=()
+for word in "$@"; do # before the folder changes
+    if [ -e "$word" ]; then
+        word=$(realpath "$word")
+    fi
+    programs+=("$word")
+done
+set -- "${programs[@]}"
+maestro=$1
 source_folder=${MAESTRO_SOURCE:-$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")}
 room=$(mktemp -d)
 trap 'rm -rf -- "$room"' EXIT
@@ -23,6 +31,11 @@ tiny=(--task.variants=1 --task.traces= --env.max_steps=20 --ppo.n_envs=4 --ppo.n
     --train.deterministic_times=on --train.checkpoint_interval_s=0)
 # A judgement as short.
 brief=(--evaluate.windows=2 --evaluate.window_s=300 --evaluate.warm_up_s=60 --evaluate.threads=1)
+
+# The end of a pipe: grep that reads all of it. Behind grep -q the writer may die of SIGPIPE, which pipefail takes for failure.
+seen() {
+    grep "$@" >/dev/null
+}
 
 check() { # NAME COMMAND...
     local name=$1

@@ -17,6 +17,11 @@ etcd_port=2379
 prometheus_port=9090
 node_address=10.254.0.1
 
+# The end of a pipe: grep that reads all of it. Behind grep -q the writer may die of SIGPIPE, which pipefail takes for failure.
+seen() {
+    grep "$@" >/dev/null
+}
+
 bed_say() {
     printf 'testbed: %s\n' "$*" >&2
 }
