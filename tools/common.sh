@@ -7,7 +7,7 @@
 packages_build=(gcc libc6-dev meson ninja-build pkg-config check libcjson-dev libopenblas-dev libyaml-dev libjs-chart.js
     libcurl4-openssl-dev libmicrohttpd-dev)
 # shellcheck disable=SC2034
-packages_test=(clang-format clang-tidy cppcheck shellcheck mandoc prometheus chromium curl wrk)
+packages_test=(clang-format clang-tidy cppcheck shellcheck mandoc prometheus chromium curl jq wrk ca-certificates)
 # shellcheck disable=SC2034
 packages_ci=(clang libclang-rt-14-dev)
 # shellcheck disable=SC2034
