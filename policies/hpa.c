@@ -56,6 +56,17 @@ static void hpa_reset(struct policy *policy, uint64_t seed, const struct sample 
         hpa_note(&p->history, &p->behaviour, first->time_s, replicas);
 }
 
+/* What no pod can use or ask for, and what is no number at all, was not measured and not asked for. */
+static bool is_cpu(double percent)
+{
+    return percent >= 0.0 && percent <= 1e9;
+}
+
+static bool has_cpu(const struct pod_record *r)
+{
+    return r->has_cpu && is_cpu(r->cpu_percent);
+}
+
 static struct hpa_pod pod_of(const struct pod_record *r, int id)
 {
     return (struct hpa_pod){.id = id,
@@ -66,7 +77,8 @@ static struct hpa_pod pod_of(const struct pod_record *r, int id)
                             .has_start_time = r->has_start_time,
                             .start_time_s = r->start_time_s,
                             .ready_changed_s = r->ready_changed_s,
-                            .request_milli = llround(10.0 * r->cpu_request_percent)};
+                            .request_milli =
+                                is_cpu(r->cpu_request_percent) ? llround(10.0 * r->cpu_request_percent) : 0};
 }
 
 /* One percent of a core is ten milli-cores. */
@@ -79,7 +91,7 @@ static void read_pods(const struct sample *sample, struct pod_arrays *a)
     for (int i = 0; i < n; i++) {
         const struct pod_record *r = &sample->pods[i];
         a->pods[i] = pod_of(r, i);
-        if (r->has_cpu)
+        if (has_cpu(r))
             a->readings[a->view.n_readings++] =
                 (struct hpa_reading){i, llround(10.0 * r->cpu_percent), r->cpu_sample_time_s, r->cpu_window_s};
     }

@@ -3,7 +3,9 @@
  * number of rows checked is printed. */
 #include <maestro/hpa_behaviour.h>
 #include <maestro/hpa_calculator.h>
+#include <maestro/registry.h>
 
+#include <math.h>
 #include <stdio.h>
 
 #include "suite.h"
@@ -391,6 +393,55 @@ START_TEST(a_tolerance_swallows_steps_of_one)
 }
 END_TEST
 
+static int proposal(struct policy *hpa, const struct sample *sample)
+{
+    const struct target target = {.name = "shop/web", .min_replicas = 1, .max_replicas = 20};
+    struct policy_input in = {.sample = sample, .target = &target, .period_s = 15};
+    struct policy_output out;
+    struct err e = {0};
+    policy_reset(hpa, 1, sample);
+    ck_assert_msg(policy_act(hpa, &in, &out, &e), "%s", e.message);
+    return out.hold ? -1 : out.replicas;
+}
+
+START_TEST(cpu_that_is_no_number_is_missing)
+{
+    static const double nonsense[] = {(double)NAN, (double)INFINITY, -(double)INFINITY, -5.0, 1e300};
+    struct pod_record pods[2];
+    struct sample sample = {.time_s = 10000, .ready = 2, .n_pods = 2, .pods = pods};
+    struct control control = {.target = {.min_replicas = 1, .max_replicas = 20}};
+    struct policy *hpa;
+    struct err e = {0};
+    ck_assert_msg(registry_open("hpa:target=50", &control, &hpa, &e), "%s", e.message);
+    sample.signals[SIGNAL_REPLICAS] = (struct reading){2, 0, VALIDITY_VALID};
+    for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
+        for (int k = 0; k < 2; k++)
+            pods[k] = (struct pod_record){.cpu_percent = 180,
+                                          .cpu_sample_time_s = 9995,
+                                          .cpu_window_s = 15,
+                                          .cpu_request_percent = 100,
+                                          .start_time_s = 1000,
+                                          .ready_changed_s = 1100,
+                                          .phase = POD_RUNNING,
+                                          .has_cpu = true,
+                                          .has_start_time = true,
+                                          .has_ready_condition = true,
+                                          .ready = true};
+        int both = proposal(hpa, &sample);
+        pods[1].has_cpu = false;
+        int one = proposal(hpa, &sample);
+        ck_assert_int_ne(one, both);
+        pods[1].has_cpu = true;
+        pods[1].cpu_percent = nonsense[i];
+        ck_assert_int_eq(proposal(hpa, &sample), one);
+        pods[1].cpu_percent = 180;
+        pods[1].cpu_request_percent = nonsense[i]; // as with none set: no utilisation, so no proposal
+        ck_assert_int_eq(proposal(hpa, &sample), -1);
+    }
+    policy_close(hpa);
+}
+END_TEST
+
 START_TEST(at_least_68_rows)
 {
     size_t n = sizeof cpu_rows / sizeof *cpu_rows + sizeof metric_rows / sizeof *metric_rows +
@@ -401,4 +452,4 @@ START_TEST(at_least_68_rows)
 END_TEST
 
 SUITE("hpa", cpu, pod_object_and_external_metrics, limits_and_rates, stabilisation, obsolete_slots_are_used_again,
-      several_metrics, a_tolerance_swallows_steps_of_one, at_least_68_rows)
+      several_metrics, a_tolerance_swallows_steps_of_one, cpu_that_is_no_number_is_missing, at_least_68_rows)
