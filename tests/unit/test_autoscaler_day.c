@@ -66,7 +66,8 @@ START_TEST(a_day_of_flapping_leaves_nothing_behind)
            w.n_ticks, bytes, most, descriptors);
     weather_close(&w);
     ck_assert_msg(!*w.problem, "%s", w.problem);
-    ck_assert_uint_lt(most, bytes + bytes / 4);
+    if (bytes > 0) // a sanitizer's allocator does not say; it finds leaks itself
+        ck_assert_uint_lt(most, bytes + bytes / 4);
 }
 END_TEST
 
