@@ -85,7 +85,7 @@ START_TEST(every_rotated_file_replays_by_itself)
     for (int i = 0; i < 3; i++) {
         snprintf(older, sizeof older, i ? "%s.%d" : "%s", journal, i);
         ck_assert_msg(replay(older, folder, &report, &e), "%s", e.message);
-        ck_assert_int_gt(report.n_decisions, 10);
+        ck_assert_int_gt(report.n_decisions, i ? 10 : 0); // the newest may just have been begun
     }
     folder_remove(folder);
 }
