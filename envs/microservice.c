@@ -297,7 +297,7 @@ static void close_env(struct env *env)
 
 static const struct env_ops OPS = {init, reset, step, episode, close_env};
 
-static bool check(const struct microservice_config *c, struct err *e)
+bool microservice_config_check(const struct microservice_config *c, struct err *e)
 {
     if (c->period_s != floor(c->period_s))
         return err_set(e, ERR_USAGE, "env.period_s: %g s is not a whole number of seconds", c->period_s);
@@ -332,7 +332,7 @@ bool microservice_open(const struct microservice_parts *parts, struct env *out, 
                               .guard = parts->guard,
                               .period_s = parts->config.period_s,
                               .masks = parts->config.masks};
-    if (!check(&parts->config, e) || !action_set_init(&control.actions, &parts->config.actions, e))
+    if (!microservice_config_check(&parts->config, e) || !action_set_init(&control.actions, &parts->config.actions, e))
         return false;
     if (parts->observation.period_s != control.period_s)
         return err_set(e, ERR_USAGE, "env.period_s: %g s, but the features are made for %g s", control.period_s,

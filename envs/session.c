@@ -295,6 +295,8 @@ static const struct env_ops OPS = {init, reset, step, episode, close_env};
 static bool check(const struct session_parts *p, struct err *e)
 {
     const struct target *t = &p->target;
+    if (!microservice_config_check(&p->config, e))
+        return false;
     if (p->config.judge != JUDGE_MEASURED)
         return err_set(e, ERR_USAGE, "env.judge: a live cluster tells only what is measured");
     if (p->observation.period_s != p->config.period_s)
@@ -303,6 +305,9 @@ static bool check(const struct session_parts *p, struct err *e)
     if (t->min_replicas < 1 || t->min_replicas > t->max_replicas)
         return err_set(e, ERR_USAGE, "%s: min replicas %d and max %d do not fit", t->name, t->min_replicas,
                        t->max_replicas);
+    if (t->latency_soft_ms > 0 && t->latency_hard_ms > 0 && t->latency_soft_ms > t->latency_hard_ms)
+        return err_set(e, ERR_USAGE, "%s: its soft latency limit, %g ms, is above the hard one, %g ms", t->name,
+                       t->latency_soft_ms, t->latency_hard_ms);
     return true;
 }
 

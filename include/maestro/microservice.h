@@ -30,6 +30,9 @@ struct microservice_config {
 extern const struct config_key microservice_config_keys[];
 extern const int n_microservice_config_keys;
 
+/* Keys that contradict each other: ERR_USAGE names them. */
+MUST_CHECK bool microservice_config_check(const struct microservice_config *c, struct err *e);
+
 /* One row of steps.csv. */
 struct microservice_step {
     uint64_t stream;                     /* which copy */

@@ -2,6 +2,8 @@
 # common.sh MAESTRO: what the scripts of the suite share; sourced first. Works in an empty folder of its own that is removed at
 # the end. Standard output of the program under test lies in $out, standard error in $err, both outside that folder.
 set -euo pipefail
+# shellcheck source=tests/support/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/checks.sh"
 programs=()
 for word in "$@"; do # before the folder changes
     if [ -e "$word" ]; then
@@ -18,9 +20,6 @@ mkdir "$room/work"
 cd "$room/work"
 out=$room/out
 err=$room/err
-passed=0
-failed=0
-skipped=0
 for variable in ${!MAESTRO_*}; do # settings of whoever runs the tests must not shape them
     case $variable in MAESTRO_DATA | MAESTRO_SOURCE) ;; *) unset "$variable" ;; esac
 done
@@ -31,27 +30,6 @@ tiny=(--task.variants=1 --task.traces= --env.max_steps=20 --ppo.n_envs=4 --ppo.n
     --train.deterministic_times=on --train.checkpoint_interval_s=0)
 # A judgement as short.
 brief=(--evaluate.windows=2 --evaluate.window_s=300 --evaluate.warm_up_s=60 --evaluate.threads=1)
-
-# The end of a pipe: grep that reads all of it. Behind grep -q the writer may die of SIGPIPE, which pipefail takes for failure.
-seen() {
-    grep "$@" >/dev/null
-}
-
-check() { # NAME COMMAND...
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        echo "failed: $name"
-        failed=$((failed + 1))
-    fi
-}
-
-skip() { # REASON
-    echo "SKIP $1"
-    skipped=$((skipped + 1))
-}
 
 # What lies in the folder: names and contents.
 tree() {

@@ -6,6 +6,8 @@
 # they keep. Beds have names, so several stand side by side; nothing of one is reached from outside its namespace.
 set -euo pipefail
 
+# shellcheck source=tests/support/checks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/checks.sh"
 testbed_folder=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 testbed_source=$(realpath "$testbed_folder/../..")
 testbed_cache_root=${XDG_CACHE_HOME:-${HOME:?}/.cache}/maestro-testbed
@@ -16,11 +18,6 @@ api_port=6443
 etcd_port=2379
 prometheus_port=9090
 node_address=10.254.0.1
-
-# The end of a pipe: grep that reads all of it. Behind grep -q the writer may die of SIGPIPE, which pipefail takes for failure.
-seen() {
-    grep "$@" >/dev/null
-}
 
 bed_say() {
     printf 'testbed: %s\n' "$*" >&2

@@ -7,9 +7,6 @@
 bed_name_of_test=test-$(basename "$0" | tr '_' '-')-$$
 bed_select "--bed=$bed_name_of_test"
 room=$(mktemp -d)
-passed=0
-failed=0
-skipped=0
 for variable in ${!MAESTRO_*}; do # settings of whoever runs the tests must not shape them
     case $variable in MAESTRO_DATA | MAESTRO_SHARED | MAESTRO_TESTBED_STATE | MAESTRO_BED_SCRAPE_S) ;; *) unset "$variable" ;; esac
 done
@@ -42,22 +39,6 @@ test_kubectl() {
 
 kubectl_inside() {
     inside kubectl --warnings-as-errors=false "$@"
-}
-
-check() { # NAME COMMAND...
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-    else
-        echo "failed: $name"
-        failed=$((failed + 1))
-    fi
-}
-
-skip() { # REASON
-    echo "SKIP $1"
-    skipped=$((skipped + 1))
 }
 
 not() {

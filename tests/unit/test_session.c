@@ -291,6 +291,13 @@ START_TEST(senseless_parts_are_refused)
     ck_assert(observation_spec_parse(&parts.observation, "basic5", 15, 60, NULL));
     ck_assert(!session_open(&parts, &env, &e));
     ck_assert_ptr_nonnull(strstr(e.message, "shop/web: min replicas 5 and max 3"));
+    parts.target = (struct target){"shop/web", 1, 5, 200, 100};
+    ck_assert(!session_open(&parts, &env, &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "shop/web: its soft latency limit, 200 ms, is above"));
+    parts.config.latency_soft_ms = 200, parts.config.latency_hard_ms = 100;
+    ck_assert(!session_open(&parts, &env, &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "env.latency_soft_ms"));
+    parts.config.latency_soft_ms = parts.config.latency_hard_ms = 0;
     parts.config.judge = JUDGE_TRUE;
     ck_assert(!session_open(&parts, &env, &e));
     ck_assert_ptr_nonnull(strstr(e.message, "env.judge"));
