@@ -18,6 +18,7 @@ struct live_cluster {
     const volatile sig_atomic_t *stop;
     int index;
     bool sampled;
+    int seen, asked; /* replicas at the last look, and those last asked for, done or not; -1: none */
     double offset_s; /* sample clock minus monotonic */
     double due_s;    /* monotonic: where the schedule stands */
 };
@@ -25,6 +26,12 @@ struct live_cluster {
 static bool stopped(const struct live_cluster *c)
 {
     return c->stop && *c->stop;
+}
+
+static int count_of(const struct fleet_view *v)
+{
+    const struct reading *replicas = &v->sample.signals[SIGNAL_REPLICAS];
+    return replicas->validity == VALIDITY_VALID ? (int)replicas->value : -1;
 }
 
 static bool sample(struct cluster *cluster, bool with_pods, struct sample *out, struct err *e)
@@ -37,21 +44,35 @@ static bool sample(struct cluster *cluster, bool with_pods, struct sample *out, 
     if (v->gone)
         return err_set(e, ERR_IO, "Deployment %s/%s does not exist", v->space, v->name);
     c->sampled = true;
+    c->seen = count_of(v);
     c->offset_s = v->sample.time_s - now_s;
     if (!with_pods || !fleet_read_pods(c->fleet, c->index, out, &why))
         *out = v->sample;
     return true;
 }
 
-/* Nobody else scales this one, so an object that has changed since the last look has changed its status: look again. */
+/* Looks again after a conflict. An object whose count is the one that was known has only changed its status. */
+static bool look_again(struct live_cluster *c, struct err *e)
+{
+    const struct fleet_view *v = fleet_view(c->fleet, c->index);
+    (void)!fleet_refresh(c->fleet, clock_monotonic_s(), e);
+    int fresh = count_of(v);
+    if (fresh >= 0 && fresh != c->seen && fresh != c->asked)
+        return err_set(e, ERR_IO, "somebody else wrote: %s/%s has %d replicas, where %d were known", v->space, v->name,
+                       fresh, c->seen);
+    return true;
+}
+
 static bool scale(struct cluster *cluster, int replicas, struct err *e)
 {
     struct live_cluster *c = (struct live_cluster *)cluster;
     enum fleet_outcome got = fleet_write(c->fleet, c->index, replicas, false, e);
     for (int tries = 1; got == FLEET_CONFLICT && tries < SCALE_TRIES; tries++) {
-        (void)!fleet_refresh(c->fleet, clock_monotonic_s(), e);
+        if (!look_again(c, e))
+            return false;
         got = fleet_write(c->fleet, c->index, replicas, false, e);
     }
+    c->asked = replicas; // an answer that was lost may have been a yes
     return got == FLEET_DONE;
 }
 
@@ -102,6 +123,7 @@ bool live_cluster_open(const struct live_cluster_config *config, struct cluster 
     struct live_config live = config->live;
     c->cluster.ops = &OPS;
     c->stop = config->stop;
+    c->seen = c->asked = -1;
     c->due_s = clock_monotonic_s();
     c->offset_s = clock_wall_s() - c->due_s;
     live.asked = true;

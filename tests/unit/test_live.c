@@ -611,6 +611,33 @@ END_TEST
 
 static volatile sig_atomic_t stop;
 
+/* The Deployment changes behind the cluster's back: a count of our own is written over, another's is not. */
+static void other_hand(struct cluster *c)
+{
+    struct buf six = {0}, nine = {0};
+    struct sample s;
+    struct err e = {0};
+    const char *before = w.deployments;
+    world_deployment(&six, "shop", "web", 6);
+    world_deployment(&nine, "shop", "web", 9);
+    w.deployments = six.bytes; // what was last asked for
+    w.conflicts = 1;
+    ck_assert_msg(cluster_scale(c, 5, &e), "%s", e.message);
+    ck_assert_ptr_nonnull(strstr(w.scale_body, "\"replicas\":5"));
+    w.deployments = nine.bytes;
+    w.conflicts = 1;
+    ck_assert(!cluster_scale(c, 7, &e));
+    ck_assert_msg(strstr(e.message, "somebody else wrote: shop/web has 9 replicas, where 4"), "%s", e.message);
+    ck_assert_ptr_null(strstr(w.scale_body, "\"replicas\":9"));
+    ck_assert(cluster_sample(c, false, &s, &e)); // once it is known it is a count like any other
+    w.conflicts = 1;
+    ck_assert_msg(cluster_scale(c, 8, &e), "%s", e.message);
+    w.deployments = before;
+    ck_assert(cluster_sample(c, false, &s, &e));
+    buf_finish(&six);
+    buf_finish(&nine);
+}
+
 START_TEST(one_target_as_a_cluster_keeps_its_schedule)
 {
     struct cluster *c = NULL;
@@ -646,6 +673,7 @@ START_TEST(one_target_as_a_cluster_keeps_its_schedule)
     ck_assert(!cluster_scale(c, 6, &e));
     w.conflicts = 0;
     e = (struct err){0};
+    other_hand(c);
     ck_assert_str_eq(live_cluster_view(c)->name, "web");
     ck_assert_str_eq(live_cluster_view(c)->conflict, "ScaledObject shop/so");
     stop = 1;
