@@ -1,6 +1,6 @@
 /* journal: one JSON line per decision, everything that made it: raw signals with ages and validities, features, logits,
- * proposal, each guard's before and after, result, and what became of it. Numbers are printed so that they read back to
- * the same bits. In each file, a target's first decision stands behind a state record of that target (hexadecimal blocks of
+ * proposal, each guard's before and after, result, and what became of it; and one short line before each write, so that
+ * whoever is killed in between has told of it (an intent). Numbers are printed so that they read back to the same bits. In each file, a target's first decision stands behind a state record of that target (hexadecimal blocks of
  * the plain structs), so a file replays without its predecessors. Rotated by size: PATH is the file being written, PATH.1 the one before, up to PATH.<keep>. Appended lines may end torn
  * after a kill: the reader skips an unfinished last line. */
 #ifndef MAESTRO_JOURNAL_H
@@ -65,17 +65,20 @@ MUST_CHECK bool journal_turn(struct journal *j, unsigned *file, double time_s, c
 MUST_CHECK bool journal_begin_round(struct journal *j, struct err *e);
 /* A line that could not be written whole is cut off again, and every target's state is written anew from there. */
 MUST_CHECK bool journal_write(struct journal *j, const struct journal_record *record, struct err *e);
+/* Before a write: from, replicas and reason of this decision, whose own line follows with the outcome. */
+MUST_CHECK bool journal_intend(struct journal *j, const struct journal_record *record, struct err *e);
 void journal_close(struct journal *j); /* accepts NULL */
 
 /* Lines as text, for tests, replay and inspection. Encoding appends one line with its newline. */
 void journal_encode(const struct journal_record *record, struct buf *out);
 void journal_encode_state(double time_s, const struct journal_opening *opening, struct buf *out);
+void journal_encode_intent(const struct journal_record *record, struct buf *out);
 
-enum journal_kind { JOURNAL_DECISION, JOURNAL_STATE };
+enum journal_kind { JOURNAL_DECISION, JOURNAL_STATE, JOURNAL_INTENT };
 
 struct journal_line {
     enum journal_kind kind;
-    struct journal_record record;
+    struct journal_record record; /* of an intent: time, target's name, guard's from, replicas and reason */
     double time_s;
     char target[TARGET_NAME]; /* of a state */
     char policy[JOURNAL_POLICY];

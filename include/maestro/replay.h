@@ -11,6 +11,7 @@ struct replay_report {
     long long n_decisions;
     long long n_proposals; /* of them: proposals computed anew too */
     long long n_states;
+    long long n_untold; /* writes begun whose decision, and so what came of them, does not follow: a kill in between */
     int n_targets;
     char missing[256]; /* the first policy that was not at hand, and why; "": none */
 };

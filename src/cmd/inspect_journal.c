@@ -20,6 +20,8 @@ struct seen {
     long long n, n_written;
     int lowest, highest; /* of the results; -1 before any */
     int last;            /* final reason */
+    bool intends;        /* a write was begun, and its decision is still to come */
+    long long n_untold;  /* such writes whose decision never came */
 };
 
 /* What a pass over a journal gathers. */
@@ -80,11 +82,23 @@ static void note_target(struct seen *t, const struct journal_record *r)
     int count = r->guard.replicas;
     t->n++;
     t->n_written += r->written;
+    t->n_untold -= t->intends;
+    t->intends = false;
     t->last = final_reason(r->guard.reason, r->outcome);
     if (count < 0)
         return;
     t->lowest = t->lowest < 0 || count < t->lowest ? count : t->lowest;
     t->highest = count > t->highest ? count : t->highest;
+}
+
+static bool note_intent(struct gathered *g, const struct journal_record *r, struct err *e)
+{
+    struct seen *target = find(g, r->target.name);
+    if (!target)
+        return err_set(e, ERR_IO, "no memory for %d targets", g->n_targets + 1);
+    target->intends = true;
+    target->n_untold++;
+    return true;
 }
 
 /* A virtual clock starts near 0; a real one is told as a date. */
@@ -145,6 +159,15 @@ static void show_targets(const struct gathered *g, struct buf *out)
         buf_printf(out, "and %d more; --target=NAMESPACE/NAME shows one\n", g->n_targets - TARGETS_SHOWN);
 }
 
+/* Whoever was killed between a write and its decision. */
+static void show_untold(const struct gathered *g, struct buf *out)
+{
+    for (int i = 0; i < g->n_targets; i++)
+        if (g->targets[i].n_untold > 0)
+            buf_printf(out, "%s: %lld writes were begun and nothing tells what came of them\n", g->targets[i].name,
+                       g->targets[i].n_untold);
+}
+
 static void show_gathered(const char *path, const struct gathered *g, struct buf *out)
 {
     char text[TERM_NUMBER];
@@ -152,6 +175,7 @@ static void show_gathered(const char *path, const struct gathered *g, struct buf
     if (g->n_targets == 1)
         show_courses(g, out);
     show_targets(g, out);
+    show_untold(g, out);
     buf_text(out, "\nhow they ended\n");
     for (int i = 0; i < FINAL_REASONS; i++)
         if (g->finals[i] > 0)
@@ -183,6 +207,8 @@ bool inspect_journal(const char *path, const struct inspect_filter *filter, stru
     while (done && (done = journal_next(reader, line, &end, e)) && !end) {
         if (line->kind == JOURNAL_DECISION && is_wanted(filter, &line->record))
             done = gather(&g, &line->record, e);
+        else if (line->kind == JOURNAL_INTENT && is_wanted(filter, &line->record))
+            done = note_intent(&g, &line->record, e);
     }
     journal_reader_close(reader);
     free(line);

@@ -36,6 +36,9 @@ static bool replay_all(const struct cli *cli, struct err *e)
         return false;
     printf("%lld decisions of %d targets come out the same, bit for bit; of %lld the proposal too\n",
            report.n_decisions, report.n_targets, report.n_proposals);
+    if (report.n_untold > 0)
+        printf("%lld writes were begun and nothing tells what came of them: the process was killed in between\n",
+               report.n_untold);
     if (*report.missing)
         printf("other proposals were taken as recorded: %s\n", report.missing);
     return true;

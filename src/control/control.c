@@ -106,10 +106,13 @@ void control_commit(struct control_state *s, enum outcome outcome, struct journa
         guard_executed(&s->guard, r->sample.time_s, &r->guard);
 }
 
-/* Carries out what the guard let through. */
-static bool carry_out(struct control_state *s, struct cluster *cluster, struct journal_record *r, struct err *e)
+/* Carries out what the guard let through. journal: NULL: none. */
+static bool carry_out(struct control_state *s, struct cluster *cluster, struct journal *journal,
+                      struct journal_record *r, struct err *e)
 {
     bool change = r->guard.replicas != r->guard.from;
+    if (change && journal && !journal_intend(journal, r, e))
+        return false;
     if (change && !cluster_scale(cluster, r->guard.replicas, e)) {
         control_commit(s, OUTCOME_FAILED, r);
         return false;
@@ -125,7 +128,7 @@ bool control_apply(const struct control *c, struct control_state *s, struct clus
     r->rule_replicas = RULE_UNKNOWN;
     r->output.ood = 0;
     guard(c, s, r);
-    return carry_out(s, cluster, r, e);
+    return carry_out(s, cluster, NULL, r, e);
 }
 
 static void keep_sample(struct journal_record *r, const struct sample *sample)
@@ -173,7 +176,8 @@ bool control_tick(struct control_loop *loop, struct journal_record *record, stru
             return false;
     }
     if (!cluster_sample(loop->cluster, loop->policy->ops->wants_pods, &sample, e) ||
-        !control_plan(loop->control, s, &sample, &who, record, e) || !carry_out(s, loop->cluster, record, e))
+        !control_plan(loop->control, s, &sample, &who, record, e) ||
+        !carry_out(s, loop->cluster, loop->journal, record, e))
         return false;
     return !loop->journal || journal_write(loop->journal, record, e);
 }

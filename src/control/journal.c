@@ -170,6 +170,13 @@ bool journal_write(struct journal *j, const struct journal_record *record, struc
     return append(j, e);
 }
 
+bool journal_intend(struct journal *j, const struct journal_record *record, struct err *e)
+{
+    buf_clear(&j->line);
+    journal_encode_intent(record, &j->line);
+    return append(j, e);
+}
+
 struct journal_reader {
     char *path; /* owned */
     struct buf text;

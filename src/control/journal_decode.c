@@ -203,21 +203,27 @@ static bool get_step(const struct json *guard, enum guard_step step, struct guar
     return true;
 }
 
-static bool get_guard(const struct json *line, struct guard_trace *out, struct err *e)
+/* What came of the guard's steps. */
+static bool get_result(const struct json *line, struct guard_trace *out, struct err *e)
 {
-    const struct json *guard;
     const char *reason;
-    if (!json_object(line, "guard", &guard, e))
-        return false;
-    for (int i = 0; i < GUARD_STEPS; i++)
-        if (!get_step(guard, (enum guard_step)i, out, e))
-            return false;
     if (!get_int(line, "from", &out->from, e) || !get_int(line, "replicas", &out->replicas, e) ||
         !json_text(line, "reason", &reason, e))
         return false;
     if (!guard_reason_parse(reason, &out->reason))
         return err_set(e, ERR_FORMAT, "journal: field 'reason': '%.40s' is unknown", reason);
     return true;
+}
+
+static bool get_guard(const struct json *line, struct guard_trace *out, struct err *e)
+{
+    const struct json *guard;
+    if (!json_object(line, "guard", &guard, e))
+        return false;
+    for (int i = 0; i < GUARD_STEPS; i++)
+        if (!get_step(guard, (enum guard_step)i, out, e))
+            return false;
+    return get_result(line, out, e);
 }
 
 static bool get_outcome(const struct json *line, struct journal_record *r, struct err *e)
@@ -236,6 +242,12 @@ static bool get_decision(const struct json *line, struct journal_record *r, stru
     return get_sample(line, &r->sample, e) && get_double(line, "cpu_request", &r->cpu_request_percent, e) &&
            get_target(line, &r->target, e) && get_policy(line, r, e) && get_orders(line, &r->orders, e) &&
            get_guard(line, &r->guard, e) && get_outcome(line, r, e);
+}
+
+static bool get_intent(const struct json *line, struct journal_record *r, struct err *e)
+{
+    return get_double(line, "t", &r->sample.time_s, e) &&
+           get_text(line, "target", r->target.name, sizeof r->target.name, e) && get_result(line, &r->guard, e);
 }
 
 static int digit(char c)
@@ -288,8 +300,15 @@ static bool get_line(const struct json *root, struct journal_line *out, struct e
         out->time_s = out->record.sample.time_s;
         return true;
     }
+    if (strcmp(kind, "intent") == 0) {
+        out->kind = JOURNAL_INTENT;
+        if (!get_intent(root, &out->record, e))
+            return false;
+        out->time_s = out->record.sample.time_s;
+        return true;
+    }
     if (strcmp(kind, "state") != 0)
-        return err_set(e, ERR_FORMAT, "journal: field 'record': '%.40s' is neither decision nor state", kind);
+        return err_set(e, ERR_FORMAT, "journal: field 'record': '%.40s' is neither decision, intent nor state", kind);
     out->kind = JOURNAL_STATE;
     return get_state(root, out, e);
 }

@@ -1,4 +1,4 @@
-/* journal_encode: one decision or state block as one JSON line. Doubles are the shortest text that reads back to the same
+/* journal_encode: one decision, intent or state block as one JSON line. Doubles are the shortest text that reads back to the same
  * bits, floats have nine digits; what is not finite stands as a text ("nan", "inf", "-inf"), as JSON has no number for it.
  * Writes no file. */
 #include "journal_names.h"
@@ -149,6 +149,16 @@ void journal_encode(const struct journal_record *r, struct buf *out)
     put_flag(out, "written", r->written);
     buf_printf(out, ",\"outcome\":\"%s\",\"final\":\"%s\"}\n", outcome_name(r->outcome),
                final_reason_name(final_reason(r->guard.reason, r->outcome)));
+}
+
+void journal_encode_intent(const struct journal_record *r, struct buf *out)
+{
+    buf_text(out, "{\"record\":\"intent\",\"t\":");
+    put_double(out, r->sample.time_s);
+    buf_text(out, ",\"target\":");
+    put_text(out, r->target.name);
+    buf_printf(out, ",\"from\":%d,\"replicas\":%d,\"reason\":\"%s\"}\n", r->guard.from, r->guard.replicas,
+               guard_reason_name(r->guard.reason));
 }
 
 static void put_block(struct buf *out, const char *key, const unsigned char *bytes, size_t n)

@@ -1,5 +1,5 @@
-/* carry: order, limits and meaning of writes. In: plans. Out: outcomes. The lease's deadline is looked at right before each
- * write, with the clock read anew. */
+/* carry: order, limits and meaning of writes. In: plans. Out: outcomes. A write is told to the journal before it is made. The
+ * lease's deadline is looked at right before each write, with the clock read anew. */
 #include "carry.h"
 
 #include <stdio.h>
@@ -81,6 +81,28 @@ static enum outcome meaning(enum fleet_outcome outcome, bool dry_run)
     return OUTCOME_FAILED;
 }
 
+static bool is_human(enum guard_reason reason)
+{
+    return reason == GUARD_REASON_HUMAN_MAX || reason == GUARD_REASON_HUMAN_PAUSE ||
+           reason == GUARD_REASON_HUMAN_RESTORE;
+}
+
+/* Ups go on without a journal, downs wait for it. */
+static bool may_go_untold(const struct guard_trace *g)
+{
+    return g->replicas >= g->from || is_human(g->reason);
+}
+
+/* Before the write: whoever is killed in the middle of it has told. false: nothing may be written. */
+static bool tell_journal(const struct carry_world *w, struct decide_plan *plan)
+{
+    struct err why = {0};
+    if (!w->journal || journal_intend(w->journal, &plan->record, &why) || may_go_untold(&plan->record.guard))
+        return true;
+    snprintf(plan->note, sizeof plan->note, "%.*s", (int)sizeof plan->note - 1, why.message);
+    return false;
+}
+
 static enum outcome write_one(struct carry *c, struct carry_world *w, const struct slot *s, struct decide_plan *plan)
 {
     struct err why = {0};
@@ -95,6 +117,8 @@ static enum outcome write_one(struct carry *c, struct carry_world *w, const stru
     }
     if (!take_token(c, w->config, now_s))
         return OUTCOME_QUEUE;
+    if (!dry_run && !tell_journal(w, plan))
+        return OUTCOME_JOURNAL;
     double deadline_s = fleet_deadline_s(w->fleet);
     if (!(w->clock.monotonic_s(w->clock.context) < deadline_s))
         return deadline_s > 0 ? OUTCOME_DEADLINE : OUTCOME_STANDBY;
@@ -107,13 +131,6 @@ static enum outcome write_one(struct carry *c, struct carry_world *w, const stru
         c->n_throttled = 0;
     w->n_failed = got == FLEET_FAILED ? w->n_failed + 1 : 0;
     return meaning(got, dry_run);
-}
-
-/* An order is carried out whatever else is amiss. */
-static bool is_human(enum guard_reason reason)
-{
-    return reason == GUARD_REASON_HUMAN_MAX || reason == GUARD_REASON_HUMAN_PAUSE ||
-           reason == GUARD_REASON_HUMAN_RESTORE;
 }
 
 enum outcome carry_out(struct carry *c, struct carry_world *w, const struct slot *s, const struct fleet_view *view,
@@ -135,7 +152,7 @@ enum outcome carry_out(struct carry *c, struct carry_world *w, const struct slot
         return OUTCOME_FOREIGN;
     if (!(fleet_deadline_s(w->fleet) > 0))
         return OUTCOME_STANDBY;
-    if (w->journal_failing && g->replicas < g->from && !is_human(g->reason))
+    if (w->journal_failing && !may_go_untold(g))
         return OUTCOME_JOURNAL;
     return write_one(c, w, s, plan);
 }

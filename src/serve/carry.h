@@ -18,6 +18,7 @@ struct carry_world {
     const struct autoscaler_config *config;
     struct fleet *fleet;
     struct autoscaler_clock clock;
+    struct journal *journal; /* NULL: none */
     bool refreshed;
     bool journal_failing; /* no scale-downs */
     int n_failed;         /* writes in a row that got no answer; in this round */

@@ -19,6 +19,7 @@ struct replayed {
     struct control control;
     struct control_state state;
     struct policy *policy; /* owned; NULL: proposals are taken as recorded */
+    bool intends;          /* a write was begun, and its decision is still to come */
 };
 
 struct replay {
@@ -175,6 +176,7 @@ static bool begin(struct replay *r, const struct journal_line *line, struct repl
         return err_set(e, ERR_IO, "replay: out of memory");
     t->control = control;
     t->state = state;
+    t->intends = false;
     bool same = strcmp(t->policy_text, line->policy) == 0 && strcmp(t->policy_hash, line->policy_hash) == 0;
     memcpy(t->policy_text, line->policy, sizeof t->policy_text);
     memcpy(t->policy_hash, line->policy_hash, sizeof t->policy_hash);
@@ -240,6 +242,8 @@ static bool decide(struct replay *r, const struct journal_record *recorded, stru
     struct replayed *t = find(r, recorded->target.name);
     if (!t)
         return err_set(e, ERR_FORMAT, "%.100s: a decision without a state before it", recorded->target.name);
+    report->n_untold -= t->intends;
+    t->intends = false;
     struct given given;
     given_init(&given, recorded);
     bool anew = t->policy && !recorded->stood_in;
@@ -260,6 +264,30 @@ static bool decide(struct replay *r, const struct journal_record *recorded, stru
     return compare(recorded, &again, e);
 }
 
+/* A decision follows with what came of it; a state, another intent or nothing: then nobody knows. */
+static bool intend(struct replay *r, const struct journal_record *recorded, struct replay_report *report, struct err *e)
+{
+    struct replayed *t = find(r, recorded->target.name);
+    if (!t)
+        return err_set(e, ERR_FORMAT, "%.100s: a write without a state before it", recorded->target.name);
+    t->intends = true;
+    report->n_untold++;
+    return true;
+}
+
+static bool take_line(struct replay *r, const struct journal_line *line, struct replay_report *report, struct err *e)
+{
+    switch (line->kind) {
+    case JOURNAL_STATE:
+        return begin(r, line, report, e);
+    case JOURNAL_INTENT:
+        return intend(r, &line->record, report, e);
+    case JOURNAL_DECISION:
+        break;
+    }
+    return decide(r, &line->record, report, e);
+}
+
 bool replay_file(struct replay *r, const char *path, struct replay_report *report, struct err *e)
 {
     struct journal_reader *reader = NULL;
@@ -272,7 +300,7 @@ bool replay_file(struct replay *r, const char *path, struct replay_report *repor
         return false;
     }
     while (done && (done = journal_next(reader, line, &end, e)) && !end) {
-        done = line->kind == JOURNAL_STATE ? begin(r, line, report, e) : decide(r, &line->record, report, e);
+        done = take_line(r, line, report, e);
         if (!done)
             err_wrap(e, "%s:%d", path, journal_line_number(reader));
     }

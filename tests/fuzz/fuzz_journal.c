@@ -16,6 +16,8 @@ static void encode(const struct journal_line *line, struct buf *out)
                                             .n_state = line->n_state};
     if (line->kind == JOURNAL_STATE)
         journal_encode_state(line->time_s, &opening, out);
+    else if (line->kind == JOURNAL_INTENT)
+        journal_encode_intent(&line->record, out);
     else
         journal_encode(&line->record, out);
 }

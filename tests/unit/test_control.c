@@ -223,6 +223,7 @@ START_TEST(the_journal_replays_bit_for_bit)
     bool end = false;
     int n = 0;
     begin(&c, &s, &toy);
+    int intended = -1;
     ck_assert(journal_open(path, 0, 0, &journal, &e));
     struct control_loop loop = {&c, &s, &toy.cluster, &policy, journal, 0};
     for (int i = 0; i < 100; i++) {
@@ -240,6 +241,12 @@ START_TEST(the_journal_replays_bit_for_bit)
             ck_assert_mem_eq(line.control, &c, sizeof c);
             continue;
         }
+        if (line.kind == JOURNAL_INTENT) {
+            intended = line.record.guard.replicas;
+            continue;
+        }
+        ck_assert_int_eq(intended, line.record.written ? line.record.guard.replicas : -1);
+        intended = -1;
         struct control_deciders who = {.policy = &policy};
         ck_assert_msg(control_plan(&c, &replayed, &line.record.sample, &who, &again, &e), "%s", e.message);
         control_commit(&replayed, line.record.outcome, &again);

@@ -158,6 +158,29 @@ START_TEST(records_read_back_to_the_same_bits)
 }
 END_TEST
 
+START_TEST(intents_read_back)
+{
+    static struct journal_record r;
+    static struct journal_line back;
+    struct rng rng;
+    rng_init(&rng, 5, 3);
+    for (int i = 0; i < 50; i++) {
+        CLEANUP_BUF struct buf line = {0}, again = {0};
+        struct err e = {0};
+        fill(&rng, &r);
+        journal_encode_intent(&r, &line);
+        ck_assert_msg(journal_decode(line.bytes, line.len - 1, &back, &e), "%s", e.message);
+        ck_assert_int_eq(back.kind, JOURNAL_INTENT);
+        ck_assert_str_eq(back.record.target.name, r.target.name);
+        ck_assert_int_eq(back.record.guard.from, r.guard.from);
+        ck_assert_int_eq(back.record.guard.replicas, r.guard.replicas);
+        ck_assert_int_eq(back.record.guard.reason, r.guard.reason);
+        journal_encode_intent(&back.record, &again);
+        ck_assert_str_eq(again.bytes, line.bytes);
+    }
+}
+END_TEST
+
 static void make_path(char *path, size_t n)
 {
     char folder[] = "/tmp/maestro-journal-XXXXXX";
@@ -370,5 +393,5 @@ START_TEST(a_full_disk_leaves_whole_lines_and_new_states)
 END_TEST
 
 SUITE("journal", every_target_opens_by_itself_in_every_file, a_full_disk_leaves_whole_lines_and_new_states,
-      records_read_back_to_the_same_bits, rotates_by_size_and_every_file_opens_with_state,
+      records_read_back_to_the_same_bits, intents_read_back, rotates_by_size_and_every_file_opens_with_state,
       torn_ends_are_skipped_and_cut, bad_lines_are_refused_by_field)

@@ -9,6 +9,9 @@
 #include <maestro/replay.h>
 #include <maestro/rng.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 static char folder[FOLDER_BYTES];
 static char journal[FOLDER_BYTES + 32];
 
@@ -124,6 +127,47 @@ START_TEST(a_changed_digit_is_found_and_named)
 }
 END_TEST
 
+/* As a process that is killed while the API server carries out its write: nothing after it is done any more. */
+static enum fleet_outcome write_and_die(struct fleet *fleet, int i, int replicas, bool dry_run, struct err *e)
+{
+    (void)toy_write(fleet, i, replicas, dry_run, e);
+    _exit(0);
+}
+
+START_TEST(a_write_that_a_kill_cut_short_is_told)
+{
+    static struct toy_scaler s;
+    struct replay_report report;
+    struct fleet_ops deadly = TOY_FLEET;
+    struct err e = {0};
+    folder_make(folder);
+    snprintf(journal, sizeof journal, "%s/decisions.jsonl", folder);
+    toy_scaler_open(&s, 1, "fixed:7");
+    ck_assert_msg(journal_open(journal, 0, 2, &s.journal, &e), "%s", e.message);
+    toy_scaler_start(&s);
+    deadly.write = write_and_die;
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        s.toy.fleet.ops = &deadly;
+        toy_scaler_run(&s, 60);
+        _exit(1);
+    }
+    int status = -1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "it did not write");
+    ck_assert_msg(replay(journal, folder, &report, &e), "%s", e.message);
+    ck_assert_int_eq(report.n_untold, 1);
+    toy_scaler_run(&s, 60); // the next start, which decides and tells
+    ck_assert_int_eq(s.toy.targets[0].replicas, 7);
+    ck_assert_msg(replay(journal, folder, &report, &e), "%s", e.message);
+    ck_assert_int_eq(report.n_untold, 1);
+    ck_assert_int_gt(report.n_decisions, 1);
+    toy_scaler_close(&s);
+    folder_remove(folder);
+}
+END_TEST
+
 START_TEST(another_policy_file_is_told_apart)
 {
     char path[FOLDER_BYTES + 32];
@@ -160,5 +204,6 @@ START_TEST(states_that_make_no_sense_are_refused)
 }
 END_TEST
 
-SUITE("replay", journals_replay_bit_for_bit, every_rotated_file_replays_by_itself, a_changed_digit_is_found_and_named,
-      another_policy_file_is_told_apart, states_that_make_no_sense_are_refused)
+SUITE("replay", journals_replay_bit_for_bit, a_write_that_a_kill_cut_short_is_told,
+      every_rotated_file_replays_by_itself, a_changed_digit_is_found_and_named, another_policy_file_is_told_apart,
+      states_that_make_no_sense_are_refused)
