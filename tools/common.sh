@@ -11,7 +11,8 @@ packages_test=(clang-format clang-tidy cppcheck shellcheck mandoc prometheus chr
 # shellcheck disable=SC2034
 packages_ci=(clang libclang-rt-14-dev)
 # shellcheck disable=SC2034
-packages_testbed=(etcd-server prometheus openssl iproute2 util-linux curl jq)
+packages_testbed=(etcd-server prometheus openssl iproute2 util-linux curl jq containerd runc containernetworking-plugins iptables
+    conntrack socat ethtool stress-ng gcc libc6-dev)
 
 say() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2

@@ -24,7 +24,7 @@ test_up() {
     trap test_end EXIT
     trap 'exit 130' INT TERM HUP
     local status=0
-    "$testbed_folder/up" "--bed=$bed_name_of_test" || status=$?
+    "$testbed_folder/up" --api "--bed=$bed_name_of_test" || status=$?
     [ "$status" -eq 0 ] || exit "$status"
 }
 
