@@ -109,6 +109,33 @@ static bool look_around(struct live *l, double monotonic_s)
     return done;
 }
 
+/* Signals without any series, by the setting that asks for them: nothing else tells a wrong preset from a service without
+ * load. What follows from the lack before it is not said again. */
+static void note_lacks(const struct live *l, struct target_slot *slot, int i)
+{
+    static const enum signal_id SIGNAL[QUERIES] = {
+        [QUERY_CPU] = SIGNAL_CPU, [QUERY_MEMORY] = SIGNAL_MEMORY, [QUERY_P95] = SIGNAL_P95, [QUERY_RPS] = SIGNAL_RPS};
+    static const enum query_id ORDER[] = {QUERY_CPU, QUERY_MEMORY, QUERY_RPS, QUERY_P95};
+    bool lacks[QUERIES] = {false};
+    char *out = slot->view.lacks;
+    size_t n = sizeof slot->view.lacks;
+    out[0] = '\0';
+    for (int k = 0; k < 4; k++) {
+        enum query_id id = ORDER[k];
+        size_t at = strlen(out);
+        bool follows = (id == QUERY_MEMORY && lacks[QUERY_CPU]) || (id == QUERY_P95 && lacks[QUERY_RPS]);
+        lacks[id] = slot->view.sample.signals[SIGNAL[id]].validity == VALIDITY_NO_DATA &&
+                    readings_has_no_series(&l->readings, i, id);
+        if (!lacks[id] || follows)
+            continue;
+        at += (size_t)snprintf(out + at, n - at, "%s", at ? "; " : "");
+        if (at < n)
+            query_lacks(&l->prometheus, id, out + at, n - at);
+    }
+    if (lacks[QUERY_RPS] && readings_is_scraped(&l->readings, i))
+        snprintf(out + strlen(out), n - strlen(out), ", though it is scraped");
+}
+
 /* Every view gets this refresh's sample, also where nothing could be had: then it says so. */
 static void fill_all(struct live *l, double monotonic_s)
 {
@@ -119,6 +146,7 @@ static void fill_all(struct live *l, double monotonic_s)
             continue;
         slot->view.api_age_s = slot->api_time_s > 0 ? monotonic_s - slot->api_time_s : 0;
         readings_fill(&l->readings, slot, i, monotonic_s + l->clock_offset_s, slot->view.api_age_s);
+        note_lacks(l, slot, i);
         l->status.n_targets += !slot->view.gone;
     }
 }

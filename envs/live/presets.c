@@ -3,7 +3,8 @@
 #include "query.h"
 
 static const struct preset_traffic PRESETS[] = {
-    [LIVE_ISTIO] = {.latency = "istio_request_duration_milliseconds",
+    [LIVE_ISTIO] = {.name = "istio",
+                    .latency = "istio_request_duration_milliseconds",
                     .latency_ms = 1,
                     .requests = "istio_requests_total",
                     .matchers = "reporter=\"destination\",",
@@ -11,7 +12,8 @@ static const struct preset_traffic PRESETS[] = {
                     .target_label = "destination_workload",
                     .code_label = "response_code",
                     .presence = "up"},
-    [LIVE_APP] = {.latency = "http_request_duration_seconds",
+    [LIVE_APP] = {.name = "app",
+                  .latency = "http_request_duration_seconds",
                   .latency_ms = 1000,
                   .requests = "http_requests_total",
                   .matchers = "",
@@ -20,7 +22,8 @@ static const struct preset_traffic PRESETS[] = {
                   .code_label = "code",
                   .presence = "up"},
     /* The controller shows the Service's name, taken for the Deployment's, and Prometheus moves its namespace aside. */
-    [LIVE_NGINX_INGRESS] = {.latency = "nginx_ingress_controller_request_duration_seconds",
+    [LIVE_NGINX_INGRESS] = {.name = "nginx-ingress",
+                            .latency = "nginx_ingress_controller_request_duration_seconds",
                             .latency_ms = 1000,
                             .requests = "nginx_ingress_controller_requests",
                             .matchers = "",

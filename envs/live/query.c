@@ -9,6 +9,9 @@
 
 #define TEXT_LIMIT ((size_t)1 << 20) /* bytes of one query; Prometheus' own limit of a form is 10 MiB */
 
+static const char CPU_SERIES[] = "container_cpu_usage_seconds_total";
+static const char MEMORY_SERIES[] = "container_memory_working_set_bytes";
+
 const char *query_name(enum query_id id)
 {
     static const char *const names[QUERIES] = {"cpu", "memory", "p95", "rps", "presence"};
@@ -19,6 +22,20 @@ static const char *own_text(const struct live_prometheus *c, enum query_id id)
 {
     const char *const texts[QUERIES] = {c->cpu_query, c->memory_query, c->p95_query, c->rps_query, c->presence_query};
     return texts[id];
+}
+
+void query_lacks(const struct live_prometheus *config, enum query_id id, char *out, size_t n)
+{
+    static const char *const RESOURCES[] = {[LIVE_KUBELET_RESOURCE] = "kubelet-resource", [LIVE_CADVISOR] = "cadvisor"};
+    struct preset_traffic p = preset_traffic(config);
+    if (own_text(config, id)[0])
+        snprintf(out, n, "prometheus.%s_query finds no series", query_name(id));
+    else if (id == QUERY_RPS || id == QUERY_P95)
+        snprintf(out, n, "prometheus.traffic=%s finds no series %s%s", p.name, id == QUERY_RPS ? p.requests : p.latency,
+                 id == QUERY_RPS ? "" : "_bucket");
+    else
+        snprintf(out, n, "prometheus.resources=%s finds no series %s", RESOURCES[config->resources],
+                 id == QUERY_CPU ? CPU_SERIES : MEMORY_SERIES);
 }
 
 static void put_duration(struct buf *out, double seconds)
@@ -201,10 +218,10 @@ static void put_preset(const struct maker *m, enum query_id id)
 {
     switch (id) {
     case QUERY_CPU:
-        put_resource(m, "container_cpu_usage_seconds_total", "rate", "100 * ");
+        put_resource(m, CPU_SERIES, "rate", "100 * ");
         return;
     case QUERY_MEMORY:
-        put_resource(m, "container_memory_working_set_bytes", "", "");
+        put_resource(m, MEMORY_SERIES, "", "");
         return;
     case QUERY_P95:
         put_p95(m);
@@ -274,13 +291,12 @@ bool query_build(const struct live_prometheus *config, const struct query_scope 
 bool query_build_pods(const struct live_prometheus *config, const struct query_scope *scope, struct buf *out,
                       struct err *e)
 {
-    static const char METRIC[] = "container_cpu_usage_seconds_total";
     struct maker m = {config, scope, preset_traffic(config), out};
     buf_clear(out);
     buf_text(out, "label_replace(100 * sum by (namespace, pod) (");
-    put_containers(&m, METRIC, "rate");
+    put_containers(&m, CPU_SERIES, "rate");
     buf_text(out, ")");
     put_value_end(&m);
-    put_age_of_pods(&m, METRIC, "pod");
+    put_age_of_pods(&m, CPU_SERIES, "pod");
     return finish(out, "pods", e);
 }

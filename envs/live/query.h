@@ -17,6 +17,7 @@ struct query_scope {
 
 /* One source of requests and latency. */
 struct preset_traffic {
+    const char *name;         /* as in the configuration */
     const char *latency;      /* histogram, without _bucket */
     double latency_ms;        /* one unit of it in milliseconds */
     const char *requests;     /* counter */
@@ -41,5 +42,8 @@ MUST_CHECK bool query_build_pods(const struct live_prometheus *config, const str
                                  struct err *e);
 
 const char *query_name(enum query_id id);
+
+/* Where a query's series come from: the setting and the series' name, "prometheus.traffic=app finds no series X". */
+void query_lacks(const struct live_prometheus *config, enum query_id id, char *out, size_t n);
 
 #endif

@@ -4,8 +4,8 @@
  *   no answer, answer with warnings                        failed: a warning may hide half the pods
  *   two elements for one target                            failed, and a configuration error: the query lacks an aggregation
  *   no element, CPU or memory                              no_data
- *   no element, rps, its series exist or once did          no_data: rate() needs two samples; or the metric was lost
- *   no element, rps, never a series, the target is scraped 0: no request ever
+ *   no element, rps                                        no_data: rate() needs two samples; without any series nothing
+ *                                                          tells a service that was never asked from a wrong preset
  *   p95 NaN or no element                                  absent where rps is valid and 0, else no_data
  *   infinite or negative                                   failed
  *   no age, or an age beyond the limit                     stale
@@ -115,23 +115,26 @@ static struct reading judge(const struct readings *r, struct readings_answer ans
     return out;
 }
 
-/* Scraped at present, as far as one can know. */
-static bool is_present(const struct readings *r, const struct readings_row *row, double *age_s)
+bool readings_is_scraped(const struct readings *r, int i)
 {
-    const struct readings_raw *raw = &row->raw[QUERY_PRESENCE];
+    const struct readings_raw *raw = &r->rows[i].raw[QUERY_PRESENCE];
     struct readings_answer answer = r->answers[QUERY_PRESENCE];
     if (!answer.answered || answer.degraded)
         return false;
-    if (r->present_for_all && raw->n_values == 0) {
-        *age_s = r->presence_age_s;
-        return *age_s <= r->stale_after_s;
-    }
-    *age_s = raw->age_s;
+    if (r->present_for_all && raw->n_values == 0)
+        return r->presence_age_s <= r->stale_after_s;
     return raw->n_values == 1 && raw->n_ages == 1 && raw->value > 0 && raw->age_s <= r->stale_after_s;
 }
 
-static struct reading rps_reading(const struct readings *r, const struct target_slot *slot,
-                                  const struct readings_row *row)
+bool readings_has_no_series(const struct readings *r, int i, enum query_id id)
+{
+    const struct readings_raw *raw = r->rows[i].raw;
+    bool errors = id == QUERY_RPS && raw[RAW_ERRORS].n_values > 0;
+    return r->answers[id].answered && !r->answers[id].degraded && raw[id].n_values == 0 && raw[id].n_ages == 0 &&
+           !errors;
+}
+
+static struct reading rps_reading(const struct readings *r, const struct readings_row *row)
 {
     struct readings_raw all = row->raw[QUERY_RPS];
     const struct readings_raw *errors = &row->raw[RAW_ERRORS];
@@ -141,11 +144,7 @@ static struct reading rps_reading(const struct readings *r, const struct target_
     } else if (errors->n_values > 1) {
         all.n_values = 2;
     }
-    struct reading out = judge(r, r->answers[QUERY_RPS], &all);
-    double age_s = 0;
-    if (out.validity == VALIDITY_NO_DATA && all.n_ages == 0 && !slot->seen_requests && is_present(r, row, &age_s))
-        out = (struct reading){.age_s = age_s > 0 ? age_s : 0, .validity = VALIDITY_VALID};
-    return out;
+    return judge(r, r->answers[QUERY_RPS], &all);
 }
 
 /* Fewer than half of the ready pods can be scraped. A pod that is new to Prometheus does not make it so: steps are small. */
@@ -226,12 +225,11 @@ void readings_fill(const struct readings *r, struct target_slot *slot, int i, do
     signals[SIGNAL_CPU] = judge(r, r->answers[QUERY_CPU], &row->raw[QUERY_CPU]);
     signals[SIGNAL_MEMORY] = memory_reading(r, slot, row);
     signals[SIGNAL_REPLICAS] = replicas_reading(r, slot, api_age_s);
-    signals[SIGNAL_RPS] = rps_reading(r, slot, row);
+    signals[SIGNAL_RPS] = rps_reading(r, row);
     signals[SIGNAL_P95] = p95_reading(r, row, &signals[SIGNAL_RPS]);
     sample->error_ratio = error_reading(row, &signals[SIGNAL_RPS]);
     if (is_half_blind(r, slot, row))
         signals[SIGNAL_RPS].validity = signals[SIGNAL_P95].validity = sample->error_ratio.validity = VALIDITY_FAILED;
-    slot->seen_requests |= row->raw[QUERY_RPS].n_ages > 0;
     for (int s = 0; s < SIGNAL_COUNT; s++)
         if (s != SIGNAL_REPLICAS)
             keep_age(&slot->sampled_s[s], time_s, row->raw[SOURCE[s]].n_ages == 1, &signals[s]);

@@ -46,5 +46,9 @@ void readings_gather(struct readings *r, const struct targets *targets, enum que
                      const struct prom_answer *answer);
 /* The sample of slot i at time_s on the sample clock; api_age_s: of the slot's Kubernetes part. */
 void readings_fill(const struct readings *r, struct target_slot *slot, int i, double time_s, double api_age_s);
+/* The query was answered and knows nothing of slot i: neither a value nor a sample's age. */
+bool readings_has_no_series(const struct readings *r, int i, enum query_id id);
+/* Prometheus scrapes its pods at present, as far as one can know. */
+bool readings_is_scraped(const struct readings *r, int i);
 
 #endif

@@ -170,7 +170,6 @@ static bool store_text(struct target_slot *slot, const struct discovered *found,
 static void forget(struct target_slot *slot)
 {
     memset(slot->sampled_s, 0, sizeof slot->sampled_s);
-    slot->seen_requests = false;
 }
 
 bool targets_store(struct targets *t, int index, const struct discovered *found, struct err *e)

@@ -26,8 +26,7 @@ struct discovered {
 struct target_slot {
     struct fleet_view view;
     bool used;
-    bool seen_requests; /* its request series have existed while this process looked */
-    unsigned round;     /* of the listing that saw it last */
+    unsigned round; /* of the listing that saw it last */
     unsigned conflict_round;
     double api_time_s; /* monotonic, when the API last showed it */
     double memory_limit_bytes;

@@ -6,7 +6,8 @@
 #include <maestro/buf.h>
 #include <maestro/explain.h>
 
-#define BOARD_LAST 6 /* decisions kept of each target */
+#define BOARD_LAST 6          /* decisions kept of each target */
+#define BOARD_CONDITIONS 1536 /* bytes of a target's conditions, with the NUL */
 
 struct board;
 

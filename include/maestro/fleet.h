@@ -27,6 +27,7 @@ struct fleet_view {
     bool rolling_out; /* observedGeneration or updatedReplicas behind, or surplus pods */
     bool rollout_paused;
     char conflict[160];   /* another scaler on the same target, "HorizontalPodAutoscaler shop/web"; "": none */
+    char lacks[256];      /* which queries find no series of it at all, with their settings; "": each finds some */
     struct sample sample; /* name and replicas from the API, signals from Prometheus */
 };
 

@@ -39,6 +39,9 @@ MUST_CHECK bool pool_find(struct pool *p, const char *text, const struct pooled 
 /* A target's own object of a policy that is not shared; the caller closes it. */
 MUST_CHECK bool pool_instance(struct pool *p, const struct pooled *entry, struct policy **out, struct err *e);
 
+/* For a target whose policy is refused while an order stands: proposes nothing, so that only orders change the count. */
+const struct pooled *pool_held(const struct pool *p);
+
 /* Reads changed files anew. told (may be NULL) hears of each: why.code ERR_NONE where it was taken over. */
 void pool_reload(struct pool *p, void (*told)(void *context, const char *text, const struct err *why), void *context);
 

@@ -21,6 +21,11 @@ int text_utf8(const char *bytes, size_t n, uint32_t *code_point);
 #define TEXT_ESCAPE 8
 size_t text_json_char(const char *bytes, size_t n, char out[TEXT_ESCAPE], size_t *n_out);
 
+/* Copies text into out of n bytes. A word with a slash in it that is longer than TEXT_PATH bytes loses its middle to "...",
+ * so that a path's beginning and its file's name stay; what still does not fit is cut off at the end. Returns out. */
+#define TEXT_PATH 64
+char *text_shorten(char *out, size_t n, const char *text);
+
 /* Insertions, deletions, substitutions and swaps of neighbours that turn a into b; texts over 63 bytes count as far. */
 int text_distance(const char *a, const char *b);
 

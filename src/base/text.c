@@ -51,6 +51,39 @@ int text_utf8(const char *bytes, size_t n, uint32_t *code_point)
     return length;
 }
 
+/* What of a long path's end stays: the file's name, where that is not all of it, else as much as there is room for. */
+static size_t tail_of(const char *path, size_t n)
+{
+    const size_t head = 16, most = TEXT_PATH - head - 3;
+    size_t name = 0;
+    while (name < n && path[n - 1 - name] != '/')
+        name++;
+    return name + 1 > most && name + head + 3 < n ? name : most;
+}
+
+char *text_shorten(char *out, size_t n, const char *text)
+{
+    size_t at = 0;
+    while (*text && at + 1 < n) {
+        size_t word = strcspn(text, " '\""), head = 16;
+        bool is_path = word > TEXT_PATH && memchr(text, '/', word);
+        size_t tail = is_path ? tail_of(text, word) : 0;
+        while (is_path && head > 0 && is_continuation(text[head]))
+            head--;
+        while (is_path && tail > 0 && is_continuation(text[word - tail]))
+            tail--;
+        size_t rest = word + (text[word] != '\0');
+        int written = is_path ? snprintf(out + at, n - at, "%.*s...%.*s", (int)head, text, (int)(tail + rest - word),
+                                         text + word - tail)
+                              : snprintf(out + at, n - at, "%.*s", (int)rest, text);
+        at += (size_t)written;
+        text += rest;
+    }
+    if (n > 0 && at == 0)
+        out[0] = '\0';
+    return out;
+}
+
 size_t text_json_char(const char *bytes, size_t n, char out[TEXT_ESCAPE], size_t *n_out)
 {
     static const char named[] = "\"\"\\\\\nn\rr\tt\bb\ff"; // a character and what follows its backslash

@@ -3,8 +3,10 @@
 #include <maestro/autoscaler.h>
 
 #include "carry.h"
+#include "tell.h"
 
 #include <maestro/log.h>
+#include <maestro/text.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -25,6 +27,7 @@ struct autoscaler {
     struct decide_plan **order;
     int n_plans;
     struct carry carry;
+    struct teller teller;
     bool journal_failing, refresh_failing;
     bool reload_wanted;
     double files_due_s;
@@ -71,6 +74,7 @@ bool autoscaler_open(const struct autoscaler_parts *parts, struct autoscaler **o
                                    .quantile = parts->quantile,
                                    .default_period_s = parts->config->interval_s > 0 ? parts->config->interval_s : 15,
                                    .config = parts->config};
+    a->teller = (struct teller){.config = parts->config, .fleet = parts->fleet, .clock = parts->clock};
     default_settings(parts->config, &a->defaults);
     if (!open_pool(a, e)) {
         autoscaler_close(a);
@@ -116,18 +120,6 @@ static bool is_leader(const struct autoscaler *a, double now_s)
     return now_s < fleet_deadline_s(a->parts.fleet);
 }
 
-/* Only the leader speaks on targets: a standby sees the same things. */
-static void tell(const struct autoscaler *a, int i, bool warning, const char *reason, const char *message)
-{
-    const char *name = a->slots[i].name;
-    if (warning)
-        log_warn(reason, kv("target", name), kv("message", message));
-    else
-        log_info(reason, kv("target", name), kv("message", message));
-    if (is_leader(a, monotonic(a)))
-        fleet_event(a->parts.fleet, i, warning, reason, message);
-}
-
 static void told_reload(void *context, const char *text, const struct err *why)
 {
     struct autoscaler *a = context;
@@ -140,9 +132,9 @@ static void told_reload(void *context, const char *text, const struct err *why)
         struct slot *s = &a->slots[i];
         if (!s->used || !s->pooled || strcmp(s->pooled->text, text) != 0)
             continue;
-        snprintf(s->policy_kept, sizeof s->policy_kept, "%.159s", why->message);
+        text_shorten(s->policy_kept, sizeof s->policy_kept, why->message);
         if (why->code != ERR_NONE)
-            tell(a, i, true, "PolicyKept", s->policy_kept);
+            tell(&a->teller, i, s, true, "PolicyKept", s->policy_kept);
     }
 }
 
@@ -173,6 +165,7 @@ static void drop(struct autoscaler *a, int i)
 {
     if (!a->slots[i].used)
         return;
+    tell_gone(&a->teller, &a->slots[i]);
     slot_clear(&a->slots[i]);
     board_drop(a->parts.board, i);
 }
@@ -232,10 +225,12 @@ static void plan_next(const struct autoscaler *a, struct slot *s, double now_s)
 static bool is_due(struct autoscaler *a, int i, const struct fleet_view *view, double now_s)
 {
     struct slot *s = &a->slots[i];
+    struct tell_before before = tell_remember(s);
+    bool first = s->due_s <= 0;
     if (slot_read_settings(s, a->parts.prefix, &a->defaults, view)) {
-        if (*s->refused)
-            tell(a, i, true, "InvalidAnnotation", s->refused);
-        bool first = s->due_s <= 0;
+        if (first)
+            tell_found(&a->teller, s);
+        tell_settings(&a->teller, i, s, &before);
         if (!first)
             return true;
     }
@@ -261,22 +256,6 @@ static bool make_room(struct autoscaler *a, int n)
     return true;
 }
 
-static void tell_conflict(struct autoscaler *a, int i, const struct fleet_view *view, enum conflict_change change)
-{
-    char text[256];
-    const struct conflict *c = &a->slots[i].conflict;
-    if (change == CONFLICT_SCALER) {
-        snprintf(text, sizeof text, "stepping back: %.159s acts on the same target", view->conflict);
-        tell(a, i, true, "ConflictingScaler", text);
-    } else if (change == CONFLICT_FOREIGN) {
-        snprintf(text, sizeof text, "stepping back for %g s: somebody else set the replicas to %d",
-                 a->parts.config->conflict_cooldown_s, c->found);
-        tell(a, i, true, "ForeignScale", text);
-    } else if (change == CONFLICT_ENDED && !*view->conflict && !conflict_is_foreign(c)) {
-        tell(a, i, false, "ConflictEnded", "nobody else scales the target: acting again");
-    }
-}
-
 /* Who else acts is looked for in every tick, due or not: a foreign write may be undone within one interval. */
 static void look_for_others(struct autoscaler *a, int i, const struct fleet_view *view, double now_s)
 {
@@ -290,59 +269,7 @@ static void look_for_others(struct autoscaler *a, int i, const struct fleet_view
         conflict_look(&s->conflict, usable ? (int)replicas->value : -1, active && *view->conflict,
                       s->was_acting && is_leader(a, now_s), now_s, a->parts.config->conflict_cooldown_s);
     s->was_acting = active && is_leader(a, now_s);
-    tell_conflict(a, i, view, change);
-}
-
-static void tell_plan(struct autoscaler *a, const struct decide_plan *plan, const char *policy_before)
-{
-    const struct slot *s = &a->slots[plan->target];
-    char text[256];
-    if (*s->policy_refused && strcmp(s->policy_refused, policy_before) != 0)
-        tell(a, plan->target, true, "PolicyRefused", s->policy_refused);
-    if (plan->torn)
-        tell(a, plan->target, true, "HistoryForgotten",
-             "the clock was set, or nothing was decided for long: what was remembered of the load is begun anew");
-    if (plan->breaker == BREAKER_OPENED) {
-        snprintf(text, sizeof text, "%.60s failed %d times in a row: %.60s decides", s->settings.policy,
-                 a->parts.config->failures, a->parts.config->breaker);
-        tell(a, plan->target, true, "BreakerOpened", text);
-    } else if (plan->breaker == BREAKER_CLOSED) {
-        snprintf(text, sizeof text, "%.60s works again and decides", s->settings.policy);
-        tell(a, plan->target, false, "BreakerClosed", text);
-    }
-}
-
-/* "cpu failed, rps stale"; "" where every signal is known. */
-static void name_missing(const struct sample *sample, char *out, size_t n)
-{
-    static const char *const SIGNALS[SIGNAL_COUNT] = {"cpu", "memory", "replicas", "p95", "rps"};
-    static const char *const WORDS[] = {
-        [VALIDITY_NO_DATA] = "no data", [VALIDITY_FAILED] = "failed", [VALIDITY_STALE] = "stale"};
-    size_t at = 0;
-    out[0] = '\0';
-    for (int i = 0; i < SIGNAL_COUNT; i++) {
-        enum validity v = sample->signals[i].validity;
-        if (v != VALIDITY_VALID && v != VALIDITY_ABSENT && at < n)
-            at += (size_t)snprintf(out + at, n - at, "%s%s %s", at ? ", " : "", SIGNALS[i], WORDS[v]);
-    }
-}
-
-/* When signals are lost and when they are back, not at every decision in between. */
-static void tell_signals(struct autoscaler *a, const struct decide_plan *plan)
-{
-    struct slot *s = &a->slots[plan->target];
-    char missing[128], text[256];
-    if (!plan->decided)
-        return;
-    name_missing(&plan->record.sample, missing, sizeof missing);
-    bool dark = *missing != '\0';
-    if (dark && !s->in_the_dark) {
-        snprintf(text, sizeof text, "%s: not scaled down until all signals are known again", missing);
-        tell(a, plan->target, true, "SignalsLost", text);
-    } else if (!dark && s->in_the_dark) {
-        tell(a, plan->target, false, "SignalsBack", "every signal is known again");
-    }
-    s->in_the_dark = dark;
+    tell_conflict(&a->teller, i, s, view, change);
 }
 
 /* Plans of all due targets; how many there are. */
@@ -367,35 +294,12 @@ static int plan_all(struct autoscaler *a, const struct decide_world *w)
         struct decide_plan *plan = &a->plans[n];
         plan->target = i;
         decide_target(w, s, view, plan);
-        tell_plan(a, plan, policy_before);
-        tell_signals(a, plan);
+        tell_plan(&a->teller, s, plan, policy_before);
+        tell_signals(&a->teller, s, view, plan);
         plan_next(a, s, w->now_s);
         a->order[n++] = plan;
     }
     return n;
-}
-
-static void tell_write(struct autoscaler *a, const struct decide_plan *plan)
-{
-    const struct guard_trace *g = &plan->record.guard;
-    char text[320];
-    switch ((int)plan->outcome) {
-    case OUTCOME_WRITTEN:
-        snprintf(text, sizeof text, "New size: %d; reason: %s (%.95s)", g->replicas, guard_reason_name(g->reason),
-                 plan->record.output.reason);
-        tell(a, plan->target, false, "SuccessfulRescale", text);
-        return;
-    case OUTCOME_CONFLICT:
-    case OUTCOME_FORBIDDEN:
-    case OUTCOME_REFUSED:
-    case OUTCOME_FAILED:
-        snprintf(text, sizeof text, "New size: %d; error: %s; %.159s", g->replicas, outcome_words(plan->outcome),
-                 plan->note);
-        tell(a, plan->target, true, "FailedRescale", text);
-        return;
-    default:
-        return;
-    }
 }
 
 static void write_journal(struct autoscaler *a, const struct decide_plan *plan)
@@ -422,6 +326,8 @@ static void conditions_of(const struct slot *s, const struct fleet_view *view, c
         {*s->policy_refused, "policy refused: ", s->policy_refused},
         {*s->policy_kept, "its changed policy file is refused, the old one stays: ", s->policy_kept},
         {*view->conflict, "another scaler: ", view->conflict},
+        {*view->lacks, "no data: ", view->lacks},
+        {*s->order_waits, "", s->order_waits},
         {conflict_is_foreign(&s->conflict), "somebody else changed the replicas", ""},
         {s->breaker.open, "the breaker's policy decides", ""},
     };
@@ -437,7 +343,7 @@ static void settle(struct autoscaler *a, struct decide_plan *plan, const struct 
     struct slot *s = &a->slots[plan->target];
     struct explain_entry entry;
     struct err why = {0};
-    char conditions[840];
+    char conditions[BOARD_CONDITIONS];
     if (plan->decided) {
         control_commit(s->state, plan->outcome, &plan->record);
         write_journal(a, plan);
@@ -466,8 +372,9 @@ static void carry_all(struct autoscaler *a, const struct decide_world *w, int n)
         world.journal_failing = a->journal_failing;
         if (plan->decided)
             plan->outcome = carry_out(&a->carry, &world, &a->slots[plan->target], view, plan);
+        tell_order(&a->teller, &a->slots[plan->target], view, plan);
         settle(a, plan, view, w->wall_s);
-        tell_write(a, plan);
+        tell_write(&a->teller, &a->slots[plan->target], plan);
     }
 }
 
@@ -532,6 +439,7 @@ int autoscaler_tick(struct autoscaler *a)
     int n = plan_all(a, &w);
     note_journal(a, n, round_failed);
     carry_all(a, &w, n);
+    tell_rest(&a->teller);
     double ended_s = monotonic(a);
     board_tick(a->parts.board, &(struct board_tick){.seconds = ended_s - started_s,
                                                     .cpu_s = cpu_time_s() - cpu_before_s,

@@ -10,12 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONDITIONS 840
-
 struct row {
     bool used;
     char name[TARGET_NAME];
-    char conditions[CONDITIONS];
+    char conditions[BOARD_CONDITIONS];
     struct explain_entry last[BOARD_LAST]; /* ring */
     long long n;                           /* decisions ever; the next slot is n % BOARD_LAST */
 };
@@ -114,7 +112,7 @@ void board_conditions(struct board *b, int target, const char *conditions)
 {
     pthread_mutex_lock(&b->lock);
     if (target < b->n_rows && b->rows[target])
-        snprintf(b->rows[target]->conditions, CONDITIONS, "%s", conditions);
+        snprintf(b->rows[target]->conditions, BOARD_CONDITIONS, "%s", conditions);
     pthread_mutex_unlock(&b->lock);
 }
 

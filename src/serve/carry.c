@@ -81,7 +81,7 @@ static enum outcome meaning(enum fleet_outcome outcome, bool dry_run)
     return OUTCOME_FAILED;
 }
 
-static bool is_human(enum guard_reason reason)
+bool carry_is_order(enum guard_reason reason)
 {
     return reason == GUARD_REASON_HUMAN_MAX || reason == GUARD_REASON_HUMAN_PAUSE ||
            reason == GUARD_REASON_HUMAN_RESTORE;
@@ -90,7 +90,7 @@ static bool is_human(enum guard_reason reason)
 /* Ups go on without a journal, downs wait for it. */
 static bool may_go_untold(const struct guard_trace *g)
 {
-    return g->replicas >= g->from || is_human(g->reason);
+    return g->replicas >= g->from || carry_is_order(g->reason);
 }
 
 /* Before the write: whoever is killed in the middle of it has told. false: nothing may be written. */

@@ -31,4 +31,7 @@ void carry_sort(struct decide_plan **plans, int n);
 enum outcome carry_out(struct carry *c, struct carry_world *w, const struct slot *s, const struct fleet_view *view,
                        struct decide_plan *plan);
 
+/* A human's word that names a count: carried out whatever else is amiss, but never against another scaler. */
+bool carry_is_order(enum guard_reason reason);
+
 #endif

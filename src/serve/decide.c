@@ -124,9 +124,18 @@ static bool is_seen(const struct sample *sample)
     return false;
 }
 
+/* Words of a human that name a count. They are carried out also where the policy is refused. */
+static bool is_ordered(const struct slot *s, const struct fleet_view *view)
+{
+    struct guard_orders o = orders_of(s, &view->sample);
+    return o.has_pause || o.has_max;
+}
+
 static void note_breaker(const struct decide_world *w, struct slot *s, const struct control_deciders *who,
                          const struct sample *sample, struct decide_plan *plan)
 {
+    if (s->pooled == pool_held(w->pool))
+        return; // no policy was asked
     bool worked = who->worked && (who->policy->ops->wants_pods || is_seen(sample));
     plan->breaker = breaker_note(&s->breaker, worked, w->config->failures, w->config->successes);
     if (plan->breaker == BREAKER_CLOSED) {
@@ -180,7 +189,7 @@ void decide_target(const struct decide_world *w, struct slot *s, const struct fl
         nothing(plan, OUTCOME_SETTINGS, s->refused);
     else if (s->settings.mode == MODE_OFF)
         nothing(plan, OUTCOME_OFF, "");
-    else if (!slot_bind(s, w->pool, &w->terms))
+    else if (!slot_bind(s, w->pool, &w->terms, is_ordered(s, view)))
         nothing(plan, OUTCOME_POLICY, s->policy_refused);
     else if (!s->state && !(s->state = calloc(1, sizeof *s->state)))
         nothing(plan, OUTCOME_UNREAD, "out of memory");

@@ -25,7 +25,7 @@ static const char *advice_for(enum signal_id id, enum validity validity, bool an
         return "the Deployment could not be read";
     return "no series fit: does the service export a histogram and a counter under the names of prometheus.traffic, "
            "with "
-           "its namespace and pod?";
+           "its namespace and pod? was it ever asked?";
 }
 
 static void report_signal(struct doctor *d, const struct fleet *f, enum signal_id id, const struct reading *r)
@@ -140,7 +140,7 @@ static void report_limit(struct doctor *d, struct fleet *fleet)
         return;
     if (top_ms <= 0)
         doctor_say(d, DOCTOR_BAD, "prometheus: traffic",
-                   "set prometheus.traffic to what the service exports: a wrong preset looks like no requests at all",
+                   "set prometheus.traffic to what the service exports: without series the target is held",
                    "this preset's latency histogram has no series in namespace %s", d->space);
     else if (hard_ms <= 0)
         doctor_say(d, DOCTOR_WARNING, "limits", "annotate latencySoftConstraint and latencyHardConstraint, in ms",

@@ -32,6 +32,7 @@ struct pool {
     double period_s, window_s;
     struct entry *entries[POOL_ENTRIES];
     int n;
+    struct pooled held;
 };
 
 static void entry_free(struct entry *entry)
@@ -54,6 +55,28 @@ static bool copy_text(char out[POOL_TEXT], const char *text, struct err *e)
     return true;
 }
 
+static bool hold_act(struct policy *p, const struct policy_input *in, struct policy_output *out, struct err *e)
+{
+    (void)p;
+    (void)in;
+    (void)e;
+    out->hold = true;
+    snprintf(out->reason, sizeof out->reason, "its policy is refused: only orders are carried out");
+    return true;
+}
+
+static const struct policy_ops HELD_OPS = {.name = "held", .kind = POLICY_STEP, .act = hold_act};
+static struct policy held = {.ops = &HELD_OPS};
+
+/* The settings that a policy without settings of its own runs with. */
+static bool plain_control(const struct pool *p, struct control *out, struct err *e)
+{
+    static const struct config_list STEPS = {.n = 3, .v = {-1, 0, 1}};
+    *out = (struct control){.guard = {.enabled = true}, .period_s = p->period_s, .masks = true};
+    return observation_spec_parse(&out->observation, "raw5", p->period_s, p->window_s, e) &&
+           action_set_init(&out->actions, &STEPS, e);
+}
+
 bool pool_open(const struct pool_config *config, struct pool **out, struct err *e)
 {
     struct pool *p = calloc(1, sizeof *p);
@@ -62,10 +85,13 @@ bool pool_open(const struct pool_config *config, struct pool **out, struct err *
     p->period_s = config->period_s;
     p->window_s = config->window_s;
     if (!copy_text(p->folder, config->folder, e) || !copy_text(p->allowed, config->allowed, e) ||
-        !copy_text(p->policy, config->policy, e) || !copy_text(p->breaker, config->breaker, e)) {
+        !copy_text(p->policy, config->policy, e) || !copy_text(p->breaker, config->breaker, e) ||
+        !plain_control(p, &p->held.control, e)) {
         free(p);
         return false;
     }
+    p->held.text = HELD_OPS.name;
+    p->held.shared = &held;
     *out = p;
     return true;
 }
@@ -75,6 +101,11 @@ void pool_close(struct pool *p)
     for (int i = 0; p && i < p->n; i++)
         entry_free(p->entries[i]);
     free(p);
+}
+
+const struct pooled *pool_held(const struct pool *p)
+{
+    return &p->held;
 }
 
 static bool listed(const char *list, const char *text, size_t n)
@@ -185,15 +216,6 @@ static bool has_changed(const struct entry *entry)
 static bool has_no_memory(const struct policy *policy)
 {
     return policy->ops->reset == NULL && !policy->ops->wants_pods;
-}
-
-/* The settings that a policy without settings of its own runs with. */
-static bool plain_control(const struct pool *p, struct control *out, struct err *e)
-{
-    static const struct config_list STEPS = {.n = 3, .v = {-1, 0, 1}};
-    *out = (struct control){.guard = {.enabled = true}, .period_s = p->period_s, .masks = true};
-    return observation_spec_parse(&out->observation, "raw5", p->period_s, p->window_s, e) &&
-           action_set_init(&out->actions, &STEPS, e);
 }
 
 /* Opens what entry->opened says into entry->pooled; on failure entry is as before but for the file's stamp. */

@@ -2,6 +2,8 @@
  * that the target's decisions are made with. Decides nothing about replicas. */
 #include "slot.h"
 
+#include <maestro/text.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,16 +69,21 @@ struct policy *slot_policy(const struct slot *s)
     return s->own ? s->own : s->pooled->shared;
 }
 
+static double interval_s_of(const struct target_settings *settings, const struct pooled *pooled,
+                            const struct slot_terms *terms)
+{
+    if (settings->interval_s > 0)
+        return settings->interval_s;
+    if (!pooled)
+        return terms->default_period_s;
+    if (pooled->sync_s > 0)
+        return pooled->sync_s;
+    return pooled->from_file ? pooled->control.period_s : terms->default_period_s;
+}
+
 double slot_interval_s(const struct slot *s, const struct slot_terms *terms)
 {
-    double wanted = s->settings.interval_s;
-    if (wanted > 0)
-        return wanted;
-    if (!s->pooled)
-        return terms->default_period_s;
-    if (s->pooled->sync_s > 0)
-        return s->pooled->sync_s;
-    return s->pooled->from_file ? s->pooled->control.period_s : terms->default_period_s;
+    return interval_s_of(&s->settings, s->pooled, terms);
 }
 
 static bool differs(double trained, double live)
@@ -84,29 +91,29 @@ static bool differs(double trained, double live)
     return live > 0 && trained > 0 && fabs(trained - live) > 1e-6 * trained;
 }
 
-static bool refuse(struct slot *s, const char *what, double trained, double live)
+static bool refuse(struct slot *s, const struct pooled *p, const char *what, double trained, double live)
 {
+    char text[ANNOTATIONS_POLICY];
     snprintf(s->policy_refused, sizeof s->policy_refused,
-             "policy %.50s: trained with %s %.6g, here it is %.6g: it may only watch", s->pooled->text, what, trained,
-             live);
+             "policy %s: trained with %s %.6g, here it is %.6g: it may only watch",
+             text_shorten(text, sizeof text, p->text), what, trained, live);
     return false;
 }
 
 /* Acting on signals that mean something else than in training is refused; watching is not. */
-static bool fits(struct slot *s, const struct slot_terms *terms)
+static bool fits(struct slot *s, const struct pooled *p, const struct slot_terms *terms)
 {
-    const struct pooled *p = s->pooled;
-    double interval_s = slot_interval_s(s, terms);
+    double interval_s = interval_s_of(&s->settings, p, terms);
     if (!p->from_file || s->settings.mode == MODE_SHADOW)
         return true;
     if (differs(p->control.period_s, interval_s))
-        return refuse(s, "a period, s, of", p->control.period_s, interval_s);
+        return refuse(s, p, "a period, s, of", p->control.period_s, interval_s);
     if (differs(p->window_s, terms->window_s))
-        return refuse(s, "a rate window, s, of", p->window_s, terms->window_s);
+        return refuse(s, p, "a rate window, s, of", p->window_s, terms->window_s);
     if (differs(p->quantile, terms->quantile))
-        return refuse(s, "the quantile", p->quantile, terms->quantile);
+        return refuse(s, p, "the quantile", p->quantile, terms->quantile);
     if (differs(p->scrape_s, terms->scrape_s))
-        return refuse(s, "a scrape interval, s, of", p->scrape_s, terms->scrape_s);
+        return refuse(s, p, "a scrape interval, s, of", p->scrape_s, terms->scrape_s);
     return true;
 }
 
@@ -149,24 +156,38 @@ static bool own_policy(struct slot *s, struct pool *pool, const struct pooled *p
     return true;
 }
 
-bool slot_bind(struct slot *s, struct pool *pool, const struct slot_terms *terms)
+static bool refused(struct slot *s, const struct err *why)
+{
+    text_shorten(s->policy_refused, sizeof s->policy_refused, why->message);
+    return false;
+}
+
+/* The policy that the settings ask for, if it may decide. *out is also set where it may only watch. */
+static bool find(struct slot *s, struct pool *pool, const struct slot_terms *terms, const struct pooled **out)
+{
+    struct err why = {0};
+    s->policy_refused[0] = '\0';
+    if (!pool_find(pool, s->settings.policy, out, &why))
+        return refused(s, &why);
+    return fits(s, *out, terms);
+}
+
+bool slot_bind(struct slot *s, struct pool *pool, const struct slot_terms *terms, bool ordered)
 {
     const struct pooled *pooled = NULL;
     struct err why = {0};
-    s->policy_refused[0] = '\0';
-    if (!pool_find(pool, s->settings.policy, &pooled, &why)) {
-        snprintf(s->policy_refused, sizeof s->policy_refused, "%.*s", (int)sizeof s->policy_refused - 1, why.message);
+    bool may_decide = find(s, pool, terms, &pooled);
+    if (!may_decide && ordered)
+        pooled = pool_held(pool);
+    if (!pooled)
         return false;
-    }
     bool other = pooled != s->pooled;
-    if ((other || pooled->generation != s->generation) && !own_policy(s, pool, pooled, &why)) {
-        snprintf(s->policy_refused, sizeof s->policy_refused, "%.*s", (int)sizeof s->policy_refused - 1, why.message);
-        return false;
-    }
+    if ((other || pooled->generation != s->generation) && !own_policy(s, pool, pooled, &why))
+        return refused(s, &why);
     if (other || pooled->generation != s->generation || s->control.period_s != slot_interval_s(s, terms)) {
         take_over(s, terms);
         if (other || s->own)
             slot_forget(s);
     }
-    return fits(s, terms);
+    return may_decide || ordered;
 }

@@ -22,8 +22,9 @@ struct slot {
     const struct pooled *pooled; /* NULL: no policy yet */
     unsigned generation;         /* of pooled, as taken over */
     struct policy *own;          /* owned; NULL: pooled->shared is asked */
-    char policy_refused[160];    /* "": none */
-    char policy_kept[160];       /* why the policy's changed file is not in force, the old one is; "": it is */
+    char policy_refused[256];    /* "": none */
+    char order_waits[224];       /* why a human's order is not carried out; "": none waits */
+    char policy_kept[256];       /* why the policy's changed file is not in force, the old one is; "": it is */
     struct policy *stand_in;     /* owned; while the breaker is open */
 
     bool begun;
@@ -57,8 +58,9 @@ struct slot_terms {
     const struct autoscaler_config *config;
 };
 
-/* Takes the policy that the settings ask for, also anew after a reload. false: none may decide (policy_refused). */
-bool slot_bind(struct slot *s, struct pool *pool, const struct slot_terms *terms);
+/* Takes the policy that the settings ask for, also anew after a reload. Where it is refused (policy_refused), an order has the
+ * one taken that proposes nothing. false: none may decide. */
+bool slot_bind(struct slot *s, struct pool *pool, const struct slot_terms *terms, bool ordered);
 /* Seconds between its decisions. */
 double slot_interval_s(const struct slot *s, const struct slot_terms *terms);
 struct policy *slot_policy(const struct slot *s);

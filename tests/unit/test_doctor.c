@@ -196,13 +196,15 @@ START_TEST(a_limit_above_the_histogram_is_found)
 }
 END_TEST
 
-/* Pods that are scraped and show no request are idle, whatever the series would be called. */
 START_TEST(a_wrong_preset_of_requests_is_found)
 {
     begin();
-    world.prometheus[WORLD_BOUNDS].result = NULL;
+    world.prometheus[WORLD_BOUNDS].result = world.prometheus[WORLD_RPS].result = NULL;
+    world.prometheus[WORLD_P95].result = NULL;
     examine("web", "");
-    expect(DOCTOR_BAD, "prometheus: traffic", "has no series in namespace shop", "looks like no requests at all");
+    expect(DOCTOR_BAD, "signal: rps", "no data", "prometheus.traffic");
+    expect(DOCTOR_BAD, "signal: p95 latency", "no data", "prometheus.traffic");
+    expect(DOCTOR_BAD, "prometheus: traffic", "has no series in namespace shop", "without series the target is held");
     end();
 }
 END_TEST

@@ -20,6 +20,7 @@ static const struct pod pods[] = {
     {"shop", "web-7d9f8b6c5d-bbbbb", 0.25, 24, 6, 0, 0.08},
     {"shop", "web-api-5c4d9f7b6-mmmmm", 0.2, 32, 4, 0, 0.3},
     {"shop", "web-api-canary-96c8d7f5-q5q5q", 0.1, 16, 0, 0, 0}, // never asked anything: its series do not exist
+    {"shop", "idle-66c8d7f5b-z5z5z", 0.1, 16, 0, 0, 0.08},       // its series stand still
     {"shop", "web-api-x7k2p", 3, 500, 100, 50, 2},               // of a DaemonSet called web-api
     {"shop", "web-0", 3, 500, 100, 50, 2},                       // of a StatefulSet called web
     {"other", "web-7d9f8b6c5d-x2x4z", 3, 500, 100, 50, 2},
@@ -64,7 +65,7 @@ static void write_pod(struct buf *out, const struct pod *p)
 {
     static const double bounds[] = {0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2};
     double t = clock_wall_s() - started_s;
-    if (p->rps <= 0)
+    if (p->rps <= 0 && p->latency_s <= 0)
         return;
     buf_printf(out, "http_requests_total{code=\"200\"} %.4f\nhttp_requests_total{code=\"503\"} %.4f\n",
                (p->rps - p->errors) * t, p->errors * t);
@@ -106,8 +107,10 @@ static void write_labelled(struct buf *out)
     write_mesh(out, "destination", "web", 16 * t);
     write_mesh(out, "source", "web", 16 * t);
     write_mesh(out, "destination", "web-api", 4 * t);
+    write_mesh(out, "destination", "idle", 7000);
     write_ingress(out, "web", 16 * t);
     write_ingress(out, "web-api", 4 * t);
+    write_ingress(out, "idle", 7000);
     buf_text(out, "nginx_ingress_controller_config_last_reload_successful 1\n");
 }
 
@@ -156,6 +159,7 @@ static void begin(const char *resources)
     world_deployment(&deployments, "shop", "web", 2);
     world_deployment(&deployments, "shop", "web-api", 1);
     world_deployment(&deployments, "shop", "web-api-canary", 1);
+    world_deployment(&deployments, "shop", "idle", 1);
     world_deployment(&deployments, "shop", "absent", 1);
     w.deployments = deployments.bytes;
     w.prometheus_settings.window_s = 5;
@@ -171,15 +175,20 @@ static void end(void)
     buf_finish(&deployments);
 }
 
-static const struct sample *look(const char *name)
+static const struct fleet_view *view_of(const char *name)
 {
     struct err e = {0};
     ck_assert_msg(fleet_refresh(w.fleet, clock_monotonic_s(), &e), "%s", e.message);
     for (int i = 0; i < fleet_count(w.fleet); i++)
         if (strcmp(fleet_view(w.fleet, i)->name, name) == 0)
-            return &fleet_view(w.fleet, i)->sample;
+            return fleet_view(w.fleet, i);
     ck_abort_msg("%s was not found", name);
     return NULL;
+}
+
+static const struct sample *look(const char *name)
+{
+    return &view_of(name)->sample;
 }
 
 /* Until the windows of web are full; what is looked for shows long before. */
@@ -216,6 +225,18 @@ static void expect_validity(const char *name, enum signal_id signal, enum validi
                   r->value);
 }
 
+/* Idle is told from unknown, and of the unknown the setting and the series are named. */
+static void expect_idle_and_unknown(const char *lacks)
+{
+    expect("idle", SIGNAL_RPS, 0, 0);
+    expect_validity("idle", SIGNAL_P95, VALIDITY_ABSENT);
+    expect_validity("web-api-canary", SIGNAL_RPS, VALIDITY_NO_DATA);
+    expect_validity("web-api-canary", SIGNAL_P95, VALIDITY_NO_DATA);
+    ck_assert_str_eq(view_of("web-api-canary")->lacks, lacks);
+    ck_assert_str_eq(view_of("idle")->lacks, "");
+    ck_assert_str_eq(view_of("web")->lacks, "");
+}
+
 /* Counters grow evenly, so rates are right but for the scrapes' jitter: 10 % are allowed, a mixed-up pod is worth 100 %. */
 START_TEST(each_target_gets_its_own_pods_and_no_others)
 {
@@ -232,8 +253,10 @@ START_TEST(each_target_gets_its_own_pods_and_no_others)
     expect("web-api", SIGNAL_P95, 389, 391);
     ck_assert_double_eq_tol(look("web")->error_ratio.value, 1.0 / 16, 0.01);
     ck_assert_double_eq_tol(look("web-api")->error_ratio.value, 0, 1e-9);
-    expect("web-api-canary", SIGNAL_RPS, 0, 0); // scraped, and never asked anything
-    expect_validity("web-api-canary", SIGNAL_P95, VALIDITY_ABSENT);
+    expect_idle_and_unknown("prometheus.traffic=app finds no series http_requests_total, though it is scraped");
+    ck_assert_str_eq(view_of("absent")->lacks,
+                     "prometheus.resources=kubelet-resource finds no series container_cpu_usage_seconds_total; "
+                     "prometheus.traffic=app finds no series http_requests_total");
     for (int s = 0; s < SIGNAL_COUNT; s++)
         if (s != SIGNAL_REPLICAS)
             expect_validity("absent", (enum signal_id)s, VALIDITY_NO_DATA);
@@ -285,14 +308,15 @@ START_TEST(mesh_and_ingress_tell_deployments_by_label)
     expect("web-api", SIGNAL_RPS, 3.6, 4.4);
     expect("web", SIGNAL_P95, 97, 98);
     ck_assert_double_eq_tol(look("web")->error_ratio.value, 0.5, 0.01);
-    expect("web-api-canary", SIGNAL_RPS, 0, 0);
-    expect_validity("absent", SIGNAL_RPS, VALIDITY_NO_DATA);
+    expect_idle_and_unknown("prometheus.traffic=istio finds no series istio_requests_total, though it is scraped");
     fleet_close(w.fleet);
     w.prometheus_settings.traffic = LIVE_NGINX_INGRESS;
     world_connect(&w, false);
     expect("web", SIGNAL_RPS, 14.4, 17.6);
     expect("web-api", SIGNAL_P95, 389, 391);
-    expect("web-api-canary", SIGNAL_RPS, 0, 0); // the controller is there and never saw a request for it
+    expect_idle_and_unknown(
+        "prometheus.traffic=nginx-ingress finds no series nginx_ingress_controller_requests, though "
+        "it is scraped");
     end();
 }
 END_TEST

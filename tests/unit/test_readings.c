@@ -118,24 +118,31 @@ START_TEST(nothing_for_cpu_and_memory_is_no_data)
 }
 END_TEST
 
-START_TEST(no_rps_is_zero_only_where_the_target_is_scraped)
+/* A missing metric is never zero: a service that was never asked cannot be told from a wrong preset. Series that stand still
+ * can: that is no traffic. */
+START_TEST(no_series_is_no_zero_and_series_at_rest_are)
 {
     begin();
     answer_with(QUERY_P95, "", NULL);
     answer_with(QUERY_RPS, "", NULL);
-    answer_with(QUERY_PRESENCE, "", NULL);
+    answer_with(QUERY_PRESENCE, FRESH("4"), NULL); // though it is scraped
     expect(SIGNAL_RPS, VALIDITY_NO_DATA, 0, 0);
     expect(SIGNAL_P95, VALIDITY_NO_DATA, 0, 0);
-    answer_with(QUERY_PRESENCE, FRESH("0"), NULL); // scraped in vain
-    expect(SIGNAL_RPS, VALIDITY_NO_DATA, 0, 0);
+    ck_assert_int_eq(look(web)->error_ratio.validity, VALIDITY_NO_DATA);
+    ck_assert(readings_has_no_series(&readings, web, QUERY_RPS));
+    ck_assert(readings_is_scraped(&readings, web));
     end();
     begin();
-    answer_with(QUERY_P95, "", NULL);
-    answer_with(QUERY_RPS, "", NULL);
-    answer_with(QUERY_PRESENCE, FRESH("4"), NULL);
+    answer_with(QUERY_P95, FRESH("NaN"), NULL);
+    answer_with(QUERY_RPS, FRESH("0"), NULL);
     expect(SIGNAL_RPS, VALIDITY_VALID, 0, 5);
     expect(SIGNAL_P95, VALIDITY_ABSENT, 0, 5);
     ck_assert_int_eq(look(web)->error_ratio.validity, VALIDITY_ABSENT);
+    ck_assert(!readings_has_no_series(&readings, web, QUERY_RPS));
+    end();
+    begin(); // nothing but errors is traffic
+    answer_with(QUERY_RPS, ERRORS("10") "," AGE("7"), NULL);
+    ck_assert(!readings_has_no_series(&readings, web, QUERY_RPS));
     end();
 }
 END_TEST
@@ -144,13 +151,17 @@ START_TEST(old_or_doubtful_presence_proves_nothing)
 {
     static const struct {
         const char *elements, *warnings;
-    } rows[] = {
-        {VALUE("4") "," AGE("61"), NULL}, {VALUE("4"), NULL}, {FRESH("4"), "[\"a store is away\"]"}, {NULL, NULL}};
+    } rows[] = {{VALUE("4") "," AGE("61"), NULL},
+                {VALUE("4"), NULL},
+                {FRESH("4"), "[\"a store is away\"]"},
+                {FRESH("0"), NULL}, // scraped in vain
+                {"", NULL},
+                {NULL, NULL}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         begin();
         answer_with(QUERY_RPS, "", NULL);
         answer_with(QUERY_PRESENCE, rows[i].elements, rows[i].warnings);
-        expect(SIGNAL_RPS, VALIDITY_NO_DATA, 0, 0);
+        ck_assert(!readings_is_scraped(&readings, web));
         end();
     }
 }
@@ -160,12 +171,10 @@ START_TEST(requests_that_were_seen_once_do_not_vanish_into_zero)
 {
     begin();
     answer_with(QUERY_RPS, FRESH("20"), NULL);
-    answer_with(QUERY_PRESENCE, FRESH("4"), NULL);
     expect(SIGNAL_RPS, VALIDITY_VALID, 20, 5);
     ck_assert(readings_begin(&readings, targets.n, 60, NULL));
     answer_with(QUERY_RPS, "", NULL); // the metric was renamed by a release
     answer_with(QUERY_P95, "", NULL);
-    answer_with(QUERY_PRESENCE, FRESH("4"), NULL);
     expect(SIGNAL_RPS, VALIDITY_NO_DATA, 0, 5); // age of the last sample: then it was 5 s old, at the same moment
     expect(SIGNAL_P95, VALIDITY_NO_DATA, 0, 0);
     end();
@@ -188,7 +197,8 @@ START_TEST(presence_without_labels_speaks_for_all)
     answer_with(QUERY_RPS, "", NULL);
     answer_with(QUERY_PRESENCE,
                 "{\"metric\":{},\"value\":[1,\"1\"]},{\"metric\":{\"maestro\":\"age\"},\"value\":[1,\"9\"]}", NULL);
-    expect(SIGNAL_RPS, VALIDITY_VALID, 0, 9);
+    ck_assert(readings_is_scraped(&readings, web));
+    expect(SIGNAL_RPS, VALIDITY_NO_DATA, 0, 0);
     end();
 }
 END_TEST
@@ -366,7 +376,7 @@ START_TEST(replicas_are_as_old_as_the_apis_answer)
 END_TEST
 
 SUITE("readings", five_signals_in_the_projects_units, a_query_that_fails_is_failed_everywhere,
-      nothing_for_cpu_and_memory_is_no_data, no_rps_is_zero_only_where_the_target_is_scraped,
+      nothing_for_cpu_and_memory_is_no_data, no_series_is_no_zero_and_series_at_rest_are,
       old_or_doubtful_presence_proves_nothing, requests_that_were_seen_once_do_not_vanish_into_zero,
       series_without_a_rate_yet_are_no_data, presence_without_labels_speaks_for_all,
       nan_latency_is_absent_when_idle_and_unknown_otherwise, infinite_and_negative_values_are_failed,

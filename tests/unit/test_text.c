@@ -121,5 +121,32 @@ START_TEST(only_near_words_are_suggested)
 }
 END_TEST
 
+static void expect_short(size_t n, const char *text, const char *wanted)
+{
+    char out[256];
+    memset(out, 'x', sizeof out);
+    ck_assert_ptr_eq(text_shorten(out, n, text), out);
+    ck_assert_str_eq(out, wanted);
+}
+
+START_TEST(long_paths_lose_their_middle_and_never_the_name)
+{
+    expect_short(64, "", "");
+    expect_short(64, "a plain sentence: /etc/passwd", "a plain sentence: /etc/passwd");
+    expect_short(8, "a plain sentence", "a plain");
+    expect_short(256,
+                 "/var/lib/kubelet/pods/0123456789abcdef/volumes/kubernetes.io~configmap/policies/web-api.safetensors: "
+                 "not a safetensors file",
+                 "/var/lib/kubelet...es.io~configmap/policies/web-api.safetensors: not a safetensors file");
+    expect_short(256,
+                 "'/data/p/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/"
+                 "a-name-that-is-longer-by-itself-than-what-is-kept-of-a-path.safetensors' gone",
+                 "'/data/p/aaaaaaaa..."
+                 "a-name-that-is-longer-by-itself-than-what-is-kept-of-a-path.safetensors' gone");
+    expect_short(256, "no-path-but-a-word-that-is-longer-than-any-word-should-be-in-a-sentence-of-this-length is kept",
+                 "no-path-but-a-word-that-is-longer-than-any-word-should-be-in-a-sentence-of-this-length is kept");
+}
+END_TEST
+
 SUITE("text", doubles_are_short_and_read_back, random_doubles_read_back_bit_for_bit, utf8_by_the_book, json_escapes,
-      distances, only_near_words_are_suggested)
+      distances, only_near_words_are_suggested, long_paths_lose_their_middle_and_never_the_name)
