@@ -18,15 +18,17 @@ struct memory {
     char *text;
     struct prom_series *series;
     struct prom_label *labels;
-    size_t n_series, series_room, n_labels, labels_room;
+    struct prom_point *points;
+    size_t n_series, series_room, n_labels, labels_room, n_points, points_room;
 };
 
-enum kind { KIND_UNKNOWN, KIND_VECTOR, KIND_SCALAR, KIND_OTHER };
+enum kind { KIND_UNKNOWN, KIND_VECTOR, KIND_SCALAR, KIND_MATRIX, KIND_OTHER };
 
 struct envelope {
     struct prom_reader r;
     struct memory *m;
     struct prom_answer *out;
+    bool of_range; /* a matrix is wanted, and nothing else */
     const char *status, *error_type, *error;
     const char *kind_name; /* resultType */
     enum kind kind;
@@ -107,13 +109,41 @@ static bool value_of(const char *text, double *out)
 }
 
 /* [seconds, "value"] */
-static bool read_sample(struct envelope *v, struct prom_series *s)
+static bool read_point(struct envelope *v, double *time_s, double *value)
 {
     char *text = NULL;
-    if (!prom_want(&v->r, '[') || !prom_number(&v->r, &s->time_s) || !prom_want(&v->r, ',') ||
-        !prom_text(&v->r, &text) || !prom_want(&v->r, ']'))
+    if (!prom_want(&v->r, '[') || !prom_number(&v->r, time_s) || !prom_want(&v->r, ',') || !prom_text(&v->r, &text) ||
+        !prom_want(&v->r, ']'))
         return false;
-    return value_of(text, &s->value) || prom_refuse(&v->r, "a value that is no number");
+    return value_of(text, value) || prom_refuse(&v->r, "a value that is no number");
+}
+
+static bool read_sample(struct envelope *v, struct prom_series *s)
+{
+    return read_point(v, &s->time_s, &s->value);
+}
+
+/* [[seconds, "value"], ...] */
+static bool read_points(struct envelope *v, struct prom_series *s)
+{
+    struct memory *m = v->m;
+    bool first = true, more = false;
+    if (!prom_want(&v->r, '['))
+        return false;
+    while (prom_more(&v->r, &first, ']', &more) && more) {
+        void *array = m->points;
+        if (m->n_points == m->points_room && !grow(&v->r, &array, &m->points_room, sizeof *m->points))
+            return false;
+        m->points = array;
+        struct prom_point *point = &m->points[m->n_points];
+        if (!read_point(v, &point->time_s, &point->value))
+            return false;
+        if (s->n_points > 0 && !(point->time_s > point[-1].time_s))
+            return prom_refuse(&v->r, "times of a series that do not rise");
+        m->n_points++;
+        s->n_points++;
+    }
+    return !more;
 }
 
 static bool refuse_histogram(const struct envelope *v)
@@ -124,7 +154,7 @@ static bool refuse_histogram(const struct envelope *v)
                    v->r.name);
 }
 
-/* {"metric": {...}, "value": [...]} */
+/* {"metric": {...}, "value": [...]}, of a range "values": [[...], ...] */
 static bool read_element(struct envelope *v)
 {
     bool first = true, more = false, has_metric = false, has_value = false;
@@ -133,12 +163,16 @@ static bool read_element(struct envelope *v)
     if (!s || !prom_want(&v->r, '{'))
         return false;
     while (prom_key(&v->r, &first, &key, &more) && more) {
-        bool is_metric = strcmp(key, "metric") == 0, is_value = strcmp(key, "value") == 0;
-        if (strcmp(key, "histogram") == 0)
+        bool is_metric = strcmp(key, "metric") == 0;
+        bool is_value = strcmp(key, v->of_range ? "values" : "value") == 0;
+        if (strcmp(key, v->of_range ? "histograms" : "histogram") == 0)
             return refuse_histogram(v);
         if ((is_metric && has_metric) || (is_value && has_value))
             return prom_refuse(&v->r, "a key stands twice in one series");
-        if (!(is_metric ? read_labels(v, s) : is_value ? read_sample(v, s) : prom_skip(&v->r)))
+        bool (*read)(struct envelope *, struct prom_series *) = is_metric     ? read_labels
+                                                                : v->of_range ? read_points
+                                                                              : read_sample;
+        if (!(is_metric || is_value ? read(v, s) : prom_skip(&v->r)))
             return false;
         has_metric = has_metric || is_metric;
         has_value = has_value || is_value;
@@ -165,13 +199,20 @@ static bool read_result(struct envelope *v)
         v->result = v->r.at;
         return true;
     }
-    if (v->kind == KIND_VECTOR)
+    if (v->kind == KIND_VECTOR || v->kind == KIND_MATRIX)
         return read_vector(v);
     if (v->kind == KIND_OTHER)
-        return err_set(v->r.e, ERR_USAGE, "%s: the query returns a %.40s; an instant vector or a scalar is wanted",
-                       v->r.name, v->kind_name);
+        return err_set(v->r.e, ERR_USAGE, "%s: the query returns a %.40s; %s is wanted", v->r.name, v->kind_name,
+                       v->of_range ? "a matrix" : "an instant vector or a scalar");
     struct prom_series *s = add_series(v);
     return s && read_sample(v, s);
+}
+
+static enum kind kind_of(const char *name, bool of_range)
+{
+    if (of_range)
+        return strcmp(name, "matrix") == 0 ? KIND_MATRIX : KIND_OTHER;
+    return strcmp(name, "vector") == 0 ? KIND_VECTOR : strcmp(name, "scalar") == 0 ? KIND_SCALAR : KIND_OTHER;
 }
 
 static bool read_kind(struct envelope *v)
@@ -182,7 +223,7 @@ static bool read_kind(struct envelope *v)
     if (v->kind != KIND_UNKNOWN)
         return prom_refuse(&v->r, "resultType stands twice");
     v->kind_name = name;
-    v->kind = strcmp(name, "vector") == 0 ? KIND_VECTOR : strcmp(name, "scalar") == 0 ? KIND_SCALAR : KIND_OTHER;
+    v->kind = kind_of(name, v->of_range);
     return true;
 }
 
@@ -341,12 +382,15 @@ static bool check_twins(const struct envelope *v)
     return !twins || err_set(v->r.e, ERR_FORMAT, "%s: two series of the answer have the same labels", v->r.name);
 }
 
-static void tie_labels(struct memory *m)
+static void tie_series(struct memory *m)
 {
-    size_t at = 0;
+    size_t label = 0, point = 0;
     for (size_t i = 0; i < m->n_series; i++) {
-        m->series[i].labels = m->series[i].n_labels ? m->labels + at : NULL;
-        at += (size_t)m->series[i].n_labels;
+        struct prom_series *s = &m->series[i];
+        s->labels = s->n_labels ? m->labels + label : NULL;
+        s->points = s->n_points ? m->points + point : NULL;
+        label += (size_t)s->n_labels;
+        point += (size_t)s->n_points;
     }
 }
 
@@ -362,7 +406,7 @@ static bool read_answer(struct envelope *v, long status)
         return err_set(v->r.e, ERR_IO, "%s: status %ld, though the answer says success", v->r.name, status);
     if (!v->has_result)
         return prom_refuse(&v->r, "success without a result");
-    tie_labels(v->m);
+    tie_series(v->m);
     return check_twins(v);
 }
 
@@ -393,6 +437,7 @@ static void free_memory(struct memory *m)
     free(m->text);
     free(m->series);
     free(m->labels);
+    free(m->points);
     free(m);
 }
 
@@ -410,7 +455,25 @@ static struct memory *copy_text(const char *text, size_t n)
     return m;
 }
 
-void prom_answer_parse(const char *name, long status, const char *text, size_t n, struct prom_answer *out)
+/* An answer of JSON. */
+static void parse_json(const char *name, long status, struct memory *m, size_t n, bool of_range,
+                       struct prom_answer *out)
+{
+    struct envelope v = {.r = {.start = m->text, .at = m->text, .end = m->text + n, .e = &out->why, .name = name},
+                         .m = m,
+                         .of_range = of_range,
+                         .out = out};
+    if (!read_answer(&v, status)) {
+        free_memory(m);
+        return;
+    }
+    out->answered = true;
+    out->series = m->series;
+    out->n_series = (int)m->n_series;
+    out->memory = m;
+}
+
+static void parse(const char *name, long status, const char *text, size_t n, bool of_range, struct prom_answer *out)
 {
     *out = (struct prom_answer){0};
     size_t space = 0;
@@ -421,20 +484,20 @@ void prom_answer_parse(const char *name, long status, const char *text, size_t n
         return;
     }
     struct memory *m = copy_text(text, n);
-    if (!m) {
+    if (m)
+        parse_json(name, status, m, n, of_range, out);
+    else
         err_set(&out->why, ERR_IO, "%s: no memory for an answer of %zu bytes", name, n);
-        return;
-    }
-    struct envelope v = {
-        .r = {.start = m->text, .at = m->text, .end = m->text + n, .e = &out->why, .name = name}, .m = m, .out = out};
-    if (!read_answer(&v, status)) {
-        free_memory(m);
-        return;
-    }
-    out->answered = true;
-    out->series = m->series;
-    out->n_series = (int)m->n_series;
-    out->memory = m;
+}
+
+void prom_answer_parse(const char *name, long status, const char *text, size_t n, struct prom_answer *out)
+{
+    parse(name, status, text, n, false, out);
+}
+
+void prom_range_parse(const char *name, long status, const char *text, size_t n, struct prom_answer *out)
+{
+    parse(name, status, text, n, true, out);
 }
 
 void prom_answer_finish(struct prom_answer *a)

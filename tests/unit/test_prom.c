@@ -331,6 +331,60 @@ START_TEST(each_query_answers_for_itself)
 }
 END_TEST
 
+#define MATRIX(elements) "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[" elements "]}}"
+#define ROW(labels, points) "{\"metric\":{" labels "},\"values\":[" points "]}"
+
+static void range_refused(const char *text, const char *part)
+{
+    struct prom_answer a;
+    prom_range_parse("prometheus:9090", 200, text, strlen(text), &a);
+    ck_assert_msg(!a.answered && strstr(a.why.message, part), "%s: '%s' lacks '%s'", text, a.why.message, part);
+    prom_answer_finish(&a);
+}
+
+START_TEST(reads_a_range)
+{
+    static const char text[] = MATRIX(ROW("\"pod\":\"a\"", "[1,\"2\"],[2.5,\"NaN\"]") "," ROW(
+        "\"pod\":\"b\"", "") "," ROW("\"pod\":\"c\"", "[9,\"-1e3\"]"));
+    struct prom_answer a;
+    prom_range_parse("prometheus:9090", 200, text, strlen(text), &a);
+    ck_assert_msg(a.answered, "%s", a.why.message);
+    ck_assert_int_eq(a.n_series, 3);
+    ck_assert_int_eq(a.series[0].n_points, 2);
+    ck_assert_double_eq(a.series[0].points[0].value, 2);
+    ck_assert_double_eq(a.series[0].points[1].time_s, 2.5);
+    ck_assert(isnan(a.series[0].points[1].value));
+    ck_assert(a.series[1].n_points == 0 && !a.series[1].points);
+    ck_assert_str_eq(prom_label_value(&a.series[2], "pod"), "c");
+    ck_assert_double_eq(a.series[2].points[0].value, -1000);
+    prom_answer_finish(&a);
+    range_refused(VECTOR(""), "a matrix is wanted");
+    range_refused(MATRIX(ROW("\"pod\":\"a\"", "[2,\"2\"],[2,\"3\"]")), "times of a series that do not rise");
+    range_refused(MATRIX(ROW("\"pod\":\"a\"", "[2,\"x\"]")), "no number");
+    range_refused(MATRIX(ELEMENT("\"pod\":\"a\"", "1")), "without metric or value");
+    range_refused(MATRIX("{\"metric\":{},\"histograms\":[]}"), "native histograms");
+}
+END_TEST
+
+START_TEST(asks_about_a_range)
+{
+    static const struct fake_reply script[] = {{.body = MATRIX(ROW("\"a\":\"1\"", "[1,\"7\"]"))}};
+    static const char *const query[] = {"up"};
+    static const char *const parts[] = {"POST /api/v1/query_range HTTP/1.1",
+                                        "\nquery=up&start=100.000&end=160.500&step=0.500", NULL};
+    struct fake_http *f = fake_http_open(&(struct fake_http_config){.script = script, .n_script = 1});
+    struct prom *p = open_at(fake_http_url(f), false);
+    struct prom_answer a;
+    prom_query_range(p, query, 1, &(struct prom_range){100, 160.5, 0.5}, &a);
+    ck_assert_msg(a.answered, "%s", a.why.message);
+    ck_assert_double_eq(a.series[0].points[0].value, 7);
+    prom_answer_finish(&a);
+    check_asked(f, parts);
+    prom_close(p);
+    fake_http_close(f);
+}
+END_TEST
+
 START_TEST(escapes)
 {
     CLEANUP_BUF struct buf text = {0}, pattern = {0};
@@ -344,4 +398,5 @@ END_TEST
 SUITE("prom", reads_a_vector, reads_what_is_no_number, reads_a_scalar_and_nothing, decodes_texts, knows_warnings,
       accepts_any_order, tells_what_prometheus_says, tells_what_stands_in_front, refuses_other_types,
       refuses_what_is_doubled, refuses_garbage, refuses_every_cut, nesting_is_bounded,
-      thousands_are_quick_and_given_back, asks_by_post_and_get, each_query_answers_for_itself, escapes)
+      thousands_are_quick_and_given_back, asks_by_post_and_get, each_query_answers_for_itself, reads_a_range,
+      asks_about_a_range, escapes)
