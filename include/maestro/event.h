@@ -1,7 +1,7 @@
 /* event: Kubernetes Events, the sentences that "kubectl describe" shows beneath an object. The same sentence again raises a
- * count, ten alike become one, and one object gets 25 at once and then one in 300 s, as client-go's recorder does. Telling
- * only remembers; sending is a step of its own with its own time. Nothing here fails loudly: what cannot be sent is tried
- * again for some minutes, counted and forgotten. */
+ * count, ten alike become one, and one object gets 25 at once and then one in 300 s, as client-go's recorder does; one reason
+ * about one object is sent once in 15 s at most, and one round sends 50. Telling only remembers; sending is a step of its own
+ * with its own time. Nothing here fails loudly: what cannot be sent is tried again for some minutes, counted and forgotten. */
 #ifndef MAESTRO_EVENT_H
 #define MAESTRO_EVENT_H
 
@@ -28,7 +28,8 @@ MUST_CHECK bool event_open(const struct event_config *config, struct kube *kube,
                            struct err *e);
 void event_close(struct event_sender *s); /* accepts NULL; what waits is lost */
 
-/* Remembers, at monotonic now_s; asks nobody. Of at most 1024 sentences is known that they were told; the oldest makes room. */
+/* Remembers, at monotonic now_s; asks nobody. Of at most 4096 sentences is known that they were told; the oldest that waits
+ * for nothing makes room. */
 void event_tell(struct event_sender *s, const struct event *event, double now_s);
 
 /* Sends what waits, for about budget_s at most. Returns how many still wait. */

@@ -1,5 +1,5 @@
 /* event: what is told about objects becomes core/v1 Events. In: sentences; out: a POST for a new one, a PATCH of its count
- * for one that is there. Memory is a table of fixed size: the sentence that was told longest ago makes room. */
+ * for one that is there. Memory is a table of fixed size: what was told longest ago and waits for nothing makes room. */
 #include <maestro/event.h>
 
 #include "event_limit.h"
@@ -14,10 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETS 128
+#define SETS 512
 #define WAYS 8
 #define MESSAGE_BYTES 1024
 #define ATTEMPTS_LIMIT 12
+#define CALLS_A_ROUND 50 /* whatever there is to tell: the rest waits for the next round */
 static const double ATTEMPT_EVERY_S = 10.0;
 static const double CALL_S = 3.0, SHORTEST_CALL_S = 0.1;
 
@@ -26,6 +27,7 @@ enum field { API_VERSION, KIND, SPACE, NAME, UID, REASON, MESSAGE, FIELDS };
 /* One sentence about one object. */
 struct entry {
     uint64_t key;            /* 0: free */
+    uint64_t alike;          /* type and reason about this object */
     double told_s, next_s;   /* monotonic: last told; not to be sent before */
     double first_s, last_s;  /* wall clock */
     unsigned long long mark; /* makes the Event's name unique */
@@ -123,17 +125,25 @@ static bool keep_text(struct entry *entry, const struct event *event, const char
     return true;
 }
 
+/* Whether a makes room rather than b: what is sent before what waits, then what was told longer ago. */
+static bool goes_first(const struct entry *a, const struct entry *b)
+{
+    if ((a->key == 0) != (b->key == 0))
+        return a->key == 0;
+    return a->waiting != b->waiting ? !a->waiting : a->told_s < b->told_s;
+}
+
 /* The entry of key, or the one that makes room for it (then with another key). */
 static struct entry *find_entry(struct event_sender *s, uint64_t key)
 {
-    struct entry *set = &s->entries[key % SETS * WAYS], *oldest = set;
+    struct entry *set = &s->entries[key % SETS * WAYS], *room = set;
     for (struct entry *at = set; at < set + WAYS; at++) {
         if (at->key == key)
             return at;
-        if (at->key == 0 || (oldest->key != 0 && at->told_s < oldest->told_s))
-            oldest = at;
+        if (goes_first(at, room))
+            room = at;
     }
-    return oldest;
+    return room;
 }
 
 void event_tell(struct event_sender *s, const struct event *event, double now_s)
@@ -153,6 +163,7 @@ void event_tell(struct event_sender *s, const struct event *event, double now_s)
         return;
     }
     entry->key = key;
+    entry->alike = event_limit_alike(event);
     entry->warning = event->warning;
     entry->told_s = now_s;
     entry->last_s = wall_s;
@@ -300,6 +311,7 @@ static bool send_entry(struct event_sender *s, struct entry *entry, double now_s
     if (done) {
         entry->stored = true;
         entry->waiting = false;
+        event_limit_close(&s->limit, entry->alike, now_s);
         s->n_sent++;
     } else if (entry->waiting && entry->next_s <= now_s)
         put_off(s, entry, now_s);
@@ -310,13 +322,13 @@ int event_send(struct event_sender *s, double now_s, double budget_s)
 {
     double end_s = clock_monotonic_s() + budget_s;
     bool going = true;
-    int n_waiting = 0;
+    int n_waiting = 0, n_calls = 0;
     for (int i = 0; i < SETS * WAYS && going; i++) {
         struct entry *entry = &s->entries[(s->cursor + i) % (SETS * WAYS)];
-        if (!entry->waiting || entry->next_s > now_s)
+        if (!entry->waiting || entry->next_s > now_s || !event_limit_is_open(&s->limit, entry->alike, now_s))
             continue;
         double left_s = end_s - clock_monotonic_s();
-        going = left_s > 0.0;
+        going = left_s > 0.0 && n_calls++ < CALLS_A_ROUND;
         if (going && !send_entry(s, entry, now_s, fmin(fmax(left_s, SHORTEST_CALL_S), CALL_S)))
             going = s->answer.outcome != KUBE_UNREACHABLE && s->answer.outcome != KUBE_THROTTLED;
         if (!going)

@@ -25,7 +25,7 @@ static uint64_t object_key(const struct event *event)
     return hash ? hash : 1;
 }
 
-static uint64_t alike_key(const struct event *event)
+uint64_t event_limit_alike(const struct event *event)
 {
     uint64_t hash = add_text(object_key(event), event->warning ? "Warning" : "Normal");
     hash = add_text(hash, event->reason);
@@ -68,7 +68,7 @@ static bool knows(const struct event_alike *alike, uint64_t message)
 
 uint64_t event_limit_key(struct event_limit *l, const struct event *event, double now_s, bool *combined)
 {
-    uint64_t key = alike_key(event), message = add_text(key, event->message);
+    uint64_t key = event_limit_alike(event), message = add_text(key, event->message);
     struct event_alike *alike = find_alike(l, key, now_s);
     if (now_s - alike->used_s > ALIKE_WITHIN_S)
         alike->n_messages = 0;
@@ -79,6 +79,16 @@ uint64_t event_limit_key(struct event_limit *l, const struct event *event, doubl
     if (!knows(alike, message))
         alike->messages[alike->n_messages++] = message;
     return message ? message : 1;
+}
+
+bool event_limit_is_open(struct event_limit *l, uint64_t alike, double now_s)
+{
+    return find_alike(l, alike, now_s)->next_s <= now_s;
+}
+
+void event_limit_close(struct event_limit *l, uint64_t alike, double now_s)
+{
+    find_alike(l, alike, now_s)->next_s = now_s + EVENT_LIMIT_WINDOW_S;
 }
 
 bool event_limit_allows(struct event_limit *l, const struct event *event, double now_s)

@@ -363,8 +363,11 @@ static void settle(struct autoscaler *a, struct decide_plan *plan, const struct 
 
 static void carry_all(struct autoscaler *a, const struct decide_world *w, int n)
 {
-    struct carry_world world = {
-        .config = a->parts.config, .fleet = a->parts.fleet, .clock = a->parts.clock, .journal = w->journal, .refreshed = w->refreshed};
+    struct carry_world world = {.config = a->parts.config,
+                                .fleet = a->parts.fleet,
+                                .clock = a->parts.clock,
+                                .journal = w->journal,
+                                .refreshed = w->refreshed};
     carry_sort(a->order, n);
     for (int i = 0; i < n; i++) {
         struct decide_plan *plan = a->order[i];

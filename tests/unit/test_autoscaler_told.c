@@ -215,7 +215,28 @@ START_TEST(a_wrong_preset_holds_and_is_named)
 }
 END_TEST
 
+/* Prometheus is away for ten minutes: each target is told of once a reason, not once a tick. */
+START_TEST(an_outage_is_told_once_a_target)
+{
+    start(1000, "fixed:3");
+    log_setup(LOG_ERROR, LOG_LOGFMT, NULL);
+    toy_scaler_run(&s, 60);
+    ck_assert_int_eq(s.toy.n_events, 0);
+    for (int i = 0; i < 1000; i++)
+        for (int k = 0; k < SIGNAL_COUNT; k++)
+            s.toy.targets[i].validity[k] = k == SIGNAL_REPLICAS ? VALIDITY_VALID : VALIDITY_FAILED;
+    toy_scaler_run(&s, 600);
+    ck_assert_int_eq(s.toy.n_events, 2000); // SignalsLost, BreakerOpened
+    for (int i = 0; i < 1000; i++)
+        for (int k = 0; k < SIGNAL_COUNT; k++)
+            s.toy.targets[i].validity[k] = VALIDITY_VALID;
+    toy_scaler_run(&s, 300);
+    ck_assert_int_eq(s.toy.n_events, 4000); // SignalsBack, BreakerClosed
+    toy_scaler_close(&s);
+}
+END_TEST
+
 SUITE("autoscaler_told", an_order_gets_through_a_refused_policy, a_lowered_maximum_gets_through_a_refused_policy,
       an_order_never_fights_another_scaler_and_says_so, a_maximum_waits_for_who_just_scaled_by_hand,
       modes_and_mended_annotations_are_told, targets_that_come_and_go_stand_in_the_log,
-      a_wrong_preset_holds_and_is_named)
+      a_wrong_preset_holds_and_is_named, an_outage_is_told_once_a_target)

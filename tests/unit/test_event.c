@@ -95,14 +95,16 @@ START_TEST(the_same_again_is_a_count)
     send_all(100);
     tell("web", "m", 101);
     tell("web", "m", 102);
-    send_all(103);
+    ck_assert_int_eq(send_all(114), 1); // one reason about one object: one call in 15 s
+    ck_assert_int_eq(server.patches, 0);
+    send_all(115);
     ck_assert_int_eq(server.posts, 1);
     ck_assert_int_eq(server.patches, 1);
     ck_assert_ptr_nonnull(strstr(server.target, server.first_name));
     expect_body("\"count\":3}");
     ck_assert_ptr_null(strstr(server.body, "involvedObject"));
-    tell("db", "m", 104); // another object is another Event
-    send_all(104);
+    tell("db", "m", 116); // another object is another Event
+    send_all(116);
     ck_assert_int_eq(server.posts, 2);
     ck_assert_uint_eq(event_sent(sender), 3);
     ck_assert_uint_eq(event_dropped(sender), 0);
@@ -116,18 +118,18 @@ START_TEST(ten_alike_become_one)
     set_up();
     for (int i = 0; i < 15; i++) {
         snprintf(message, sizeof message, "try %d", i);
-        tell("web", message, 100 + i);
-        send_all(100 + i);
+        tell("web", message, 100 + 15 * i);
+        send_all(100 + 15 * i);
     }
     ck_assert_int_eq(server.posts, 10); // nine of their own, and the one of all others
     ck_assert_int_eq(server.patches, 5);
     expect_body("\"message\":\"(combined from similar events): try 14\"");
     expect_body("\"count\":6}");
-    tell("web", "try 3", 120); // one of the nine keeps its own
-    send_all(120);
+    tell("web", "try 3", 330); // one of the nine keeps its own
+    send_all(330);
     expect_body("\"message\":\"try 3\"");
-    tell("web", "later", 120 + 601); // forgotten after ten minutes
-    send_all(721);
+    tell("web", "later", 330 + 601); // forgotten after ten minutes
+    send_all(931);
     expect_body("\"message\":\"later\"");
     tear_down();
 }
@@ -138,19 +140,19 @@ START_TEST(too_many_are_kept_back)
     set_up();
     for (int i = 0; i < 40; i++) {
         tell("web", "m", 100);
-        send_all(100);
+        send_all(100 + 15 * i);
     }
     ck_assert_int_eq(server.posts + server.patches, 25);
     ck_assert_uint_eq(event_dropped(sender), 15);
     tell("web", "m", 399);
-    send_all(399);
+    send_all(700);
     ck_assert_int_eq(server.posts + server.patches, 25);
     tell("web", "m", 401); // one more after 300 s, and it knows how many there were
-    send_all(401);
+    send_all(715);
     ck_assert_int_eq(server.posts + server.patches, 26);
     expect_body("\"count\":42}");
     tell("db", "m", 401); // another object has its own
-    send_all(401);
+    send_all(730);
     ck_assert_int_eq(server.posts, 2);
     tear_down();
 }
@@ -286,9 +288,78 @@ START_TEST(memory_stays_bounded)
         snprintf(name, sizeof name, "web-%d", i);
         tell(name, "m", 100 + i * 0.001);
     }
-    ck_assert_int_le(event_send(sender, 200, 0.0), 1024);
-    ck_assert_uint_ge(event_dropped(sender), 20000 - 1024);
+    ck_assert_int_le(event_send(sender, 200, 0.0), 4096);
+    ck_assert_uint_ge(event_dropped(sender), 20000 - 4096);
     ck_assert_int_eq(server.posts, 0);
+    tear_down();
+}
+END_TEST
+
+/* A thousand targets lose and find their signals every 15 s, and each write is refused in other words. */
+enum { MANY = 1000, ROUNDS = 90 };
+
+static struct {
+    double now_s;
+    double sent_s[MANY][3]; /* of each target and reason */
+    int n_calls, n_round, n_crowded;
+} flood;
+
+static const char *const REASONS[3] = {"SignalsLost", "SignalsBack", "FailedRescale"};
+
+/* The Event's name opens with the target's, and each message here with its reason. */
+static struct fake_reply count_flood(void *context, const struct fake_request *request)
+{
+    const char *at = strstr(request->target, "/web-");
+    int target = -1, reason = 0;
+    (void)context;
+    at = at ? at + 1 : strstr(request->body, "\"web-") + 1;
+    target = (int)strtol(at + 4, NULL, 10);
+    while (reason < 2 && !strstr(request->body, REASONS[reason]))
+        reason++;
+    double *sent_s = &flood.sent_s[target][reason];
+    flood.n_crowded += *sent_s > 0 && flood.now_s - *sent_s < 15;
+    *sent_s = flood.now_s;
+    flood.n_calls++;
+    flood.n_round++;
+    return (struct fake_reply){.status = 201, .body = "{}"};
+}
+
+static void tell_flood(int round)
+{
+    char name[16], message[64];
+    for (int i = 0; i < MANY; i++) {
+        const char *reason = REASONS[round % 9 == 0 ? 2 : round / 3 % 2];
+        snprintf(name, sizeof name, "web-%d", i);
+        snprintf(message, sizeof message, "%s %d", reason, round % 9 == 0 ? round : 0);
+        event_tell(
+            sender,
+            &(struct event){.space = "shop", .name = name, .warning = true, .reason = reason, .message = message},
+            flood.now_s);
+    }
+}
+
+START_TEST(an_outage_of_a_thousand_targets_is_no_flood)
+{
+    struct err e = {0};
+    memset(&flood, 0, sizeof flood);
+    fake_cluster_open(&cluster, &(struct fake_http_config){.handle = count_flood});
+    ck_assert_msg(event_open(&(struct event_config){.component = "maestro-autoscaler"}, cluster.kube, &sender, &e),
+                  "%s", e.message);
+    for (int round = 0; round < ROUNDS; round++) {
+        flood.now_s = 100 + 5 * round;
+        flood.n_round = 0;
+        tell_flood(round);
+        event_send(sender, flood.now_s, 20);
+        ck_assert_int_le(flood.n_round, 50);
+    }
+    printf("%d sentences about %d targets in %d rounds: %d calls to the API server\n", MANY * ROUNDS, MANY, ROUNDS,
+           flood.n_calls);
+    ck_assert_int_eq(flood.n_crowded, 0);
+    ck_assert_int_ge(flood.n_calls, 40 * ROUNDS); // and it is used
+    int n_silent = 0;
+    for (int i = 0; i < MANY; i++)
+        n_silent += flood.sent_s[i][0] <= 0 && flood.sent_s[i][1] <= 0 && flood.sent_s[i][2] <= 0;
+    ck_assert_int_eq(n_silent, 0); // every target was told of
     tear_down();
 }
 END_TEST
@@ -296,4 +367,4 @@ END_TEST
 SUITE("event", an_event_is_a_whole_object, the_same_again_is_a_count, ten_alike_become_one, too_many_are_kept_back,
       what_the_server_forgot_is_told_anew, a_lost_answer_is_found_again, a_refusal_is_final,
       a_server_that_is_away_is_given_up, the_wait_that_is_asked_for, sending_keeps_to_its_time,
-      long_messages_are_cut_between_characters, memory_stays_bounded)
+      long_messages_are_cut_between_characters, memory_stays_bounded, an_outage_of_a_thousand_targets_is_no_flood)
