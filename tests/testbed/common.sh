@@ -19,7 +19,7 @@ etcd_port=2379
 prometheus_port=9090
 node_address=10.254.0.1
 api_parts=(etcd apiserver prometheus)
-node_parts=(anchor etcd apiserver controller-manager scheduler containerd kubelet kube-proxy coredns)
+node_parts=(anchor etcd apiserver controller-manager scheduler containerd kubelet kube-proxy coredns metrics-server)
 
 # Where the parts lie that are built from a Go module: a folder for each module, of its name and its go.mod's hash.
 declare -A testbed_cache=()
@@ -73,8 +73,13 @@ bed_size_read() {
 bed_lock() {
     mkdir -p "$testbed_state_root"
     chmod 700 "$testbed_state_root"
-    exec 9>"$testbed_state_root/.$bed_name.lock"
-    flock -w 120 9 || bed_die "bed $bed_name is being changed by another process"
+    local file=$testbed_state_root/.$bed_name.lock
+    while :; do
+        exec 9>"$file"
+        flock -w 120 9 || bed_die "bed $bed_name is being changed by another process"
+        # Whoever held it may have taken the bed down, and the file with it.
+        [ ! "$file" -ef /proc/self/fd/9 ] || return 0
+    done
 }
 
 # Whether this Go is new enough for the module that wants the newest.

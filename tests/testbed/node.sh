@@ -34,7 +34,8 @@ needs_node() {
 }
 
 build_node() {
-    "$testbed_folder/build" kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl coredns >/dev/null
+    "$testbed_folder/build" kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl coredns \
+        metrics-server >/dev/null
     ! $images || "$testbed_folder/build" k6 prometheus >/dev/null
 }
 
@@ -99,7 +100,7 @@ up_node() {
     start_kube-proxy
     start_coredns
     node_objects
-    #    start_metrics-server
+    start_metrics-server
     bed_wait "${bed_parts[@]}"
     node_ready
 }

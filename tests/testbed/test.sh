@@ -8,7 +8,7 @@ bed_name_of_test=test-$(basename "$0" | tr '_' '-')-$$
 bed_select "--bed=$bed_name_of_test"
 room=$(mktemp -d)
 for variable in ${!MAESTRO_*}; do # settings of whoever runs the tests must not shape them
-    case $variable in MAESTRO_DATA | MAESTRO_SHARED | MAESTRO_TESTBED_STATE | MAESTRO_BED_SCRAPE_S) ;; *) unset "$variable" ;; esac
+    case $variable in MAESTRO_DATA | MAESTRO_SHARED | MAESTRO_TESTBED_STATE | MAESTRO_BED_*) ;; *) unset "$variable" ;; esac
 done
 
 test_end() {
@@ -19,13 +19,23 @@ test_end() {
     exit "$status"
 }
 
-# Stands the bed up; a machine that cannot ends the test as skipped.
+# Stands the bed up, in the small size; a machine that cannot ends the test as skipped.
 test_up() {
+    test_up_as --api
+}
+
+# The same in the full size: test_up_node [--no-images]
+test_up_node() {
+    test_up_as "$@"
+}
+
+test_up_as() {
     trap test_end EXIT
     trap 'exit 130' INT TERM HUP
     local status=0
-    "$testbed_folder/up" --api "--bed=$bed_name_of_test" || status=$?
+    "$testbed_folder/up" "--bed=$bed_name_of_test" "$@" || status=$?
     [ "$status" -eq 0 ] || exit "$status"
+    bed_size_read
 }
 
 inside() {
