@@ -2,7 +2,8 @@
 """page: the comparison as one HTML page that needs no other file. In: the results' rows and courses; style, script and palette of the
 project's report page (src/report), and the chart library that page inlines. Out: text. Judges nothing: results.py does.
 
-    page.py RESULTS.csv TIMELINE.csv OUT.html COMMAND OPTIONS   options as for plan.py missing
+    page.py summary RESULTS.csv OPTIONS                              the tables as text; options as for plan.py missing
+    page.py page RESULTS.csv COURSE.csv OUT.html COMMAND OPTIONS
 """
 import html
 import json
@@ -21,7 +22,7 @@ COLUMNS = (("over_soft_percent", "requests over soft, %", 2), ("over_hard_percen
            ("p95_ms", "p95, ms", 0), ("p99_ms", "p99, ms", 0), ("violation_s", "violation time, s", 0),
            ("replica_hours", "replica-hours", 3), ("max_replicas", "most replicas", 1), ("scalings", "scalings", 1),
            ("direction_changes", "turns", 1), ("failed", "failed", 0))
-TITLES = {"ramp": "Ramp", "spike": "Spike", "onoff": "On and off", "diurnal": "A day in ten minutes"}
+TITLES = {"ramp": "Ramp", "spike": "Spike", "onoff": "On-off", "diurnal": "Diurnal"}
 
 
 def library():
@@ -186,12 +187,17 @@ def page(rows, wanted, course, loads, code, command):
 
 
 def main():
-    rows, course, out, command = sys.argv[1:5]
-    del sys.argv[2:5]
-    sys.argv.insert(1, "missing")
+    verb, rows, *words = sys.argv[1:]
+    paths = [words.pop(0) for _ in range(3)] if verb == "page" else []
+    sys.argv[1:] = ["missing", rows, *words]
     options = plan.arguments()
+    loads, scalers = options.loads.split(), options.scalers.split()
     wanted = {(load.name, scaler, str(run), settings, policy) for load, scaler, run, settings, policy in plan.wanted(options)}
-    text = page(results.read(rows), wanted, results.read(course), options.loads.split(), library(), command)
+    if verb == "summary":
+        print(*results.summary(results.read(rows), wanted, loads, scalers, plan.UNTUNED), sep="\n")
+        return
+    course, out, command = paths
+    text = page(results.read(rows), wanted, results.read(course), loads, library(), command)
     pathlib.Path(out).write_text(text, encoding="utf-8")
     print(out)
 

@@ -3,9 +3,10 @@
 another; nothing is run here, no cluster is asked.
 
     plan.py missing RESULTS OPTIONS   the runs that have no valid row yet, one "LOAD SCALER RUN SECONDS SETTINGS POLICY" a line
-    plan.py load LOAD [--scale=X]     a load as words for the shell: script=..., length_s=..., warm_rate=..., given=(-e A=B ...)
+    plan.py load LOAD [--scale=X]     a load as words for the shell: script=..., warm_rate=..., given=(-e A=B ...)
     plan.py trace LOAD [--scale=X]    the same load as t_seconds,rps, for the simulator
     plan.py hpa SCALER LOAD OPTIONS   the HorizontalPodAutoscaler as JSON
+    plan.py constant NAME             a number of this file
 """
 import argparse
 import hashlib
@@ -25,7 +26,9 @@ WINDOW_S = 15  # of p95
 START = 1  # replicas before each run
 WARM_UP_S = 45  # at the load's first rate, not judged, where that is not nothing
 OVERHEAD_S = 100  # between two runs: fresh pods, fresh Prometheus, first metrics
-SERVICE = ("manifests/overlays/one-node", "manifests/target-app")  # files that make the judged service what it is
+# What makes the judged service what it is.
+SERVICE = ("manifests/overlays/one-node/target-app.yaml", "manifests/overlays/one-node/config/app.yaml",
+           "manifests/overlays/one-node/config/prometheus.yml", "manifests/target-app/target-app.yaml")
 
 # Defaults of Kubernetes, in seconds; the controller's own period and the metrics' resolution (15 s) belong to the cluster.
 HPA_WINDOW_S, HPA_PERIOD_S = 300, 15
@@ -112,8 +115,7 @@ def digest(data):
 
 
 def service_digest():
-    files = sorted(path for folder in SERVICE for path in (ROOT / folder).rglob("*") if path.is_file())
-    return digest(b"".join(path.read_bytes() for path in files))
+    return digest(b"".join((ROOT / name).read_bytes() for name in SERVICE))
 
 
 def settings_of(scaler, load, tuned):
@@ -163,7 +165,8 @@ def missing(options):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb, words in (("missing", ["results"]), ("load", ["load"]), ("trace", ["load"]), ("hpa", ["scaler", "load"])):
+    for verb, words in (("missing", ["results"]), ("load", ["load"]), ("trace", ["load"]), ("hpa", ["scaler", "load"]),
+                        ("constant", ["name"])):
         one = verbs.add_parser(verb)
         for word in words:
             one.add_argument(word)
@@ -186,10 +189,13 @@ def main():
     if options.verb == "missing":
         missing(options)
         return
+    if options.verb == "constant":
+        print(globals()[options.name])
+        return
     load = Load(options.load, options.scale)
     if options.verb == "load":
         given = " ".join(f"-e {key}={value}" for key, value in load.environment().items())
-        print(f"script={load.script} length_s={load.length_s:g} warm_rate={load.warm_rate} given=({given})")
+        print(f"script={load.script} warm_rate={load.warm_rate} given=({given})")
     elif options.verb == "trace":
         print("t_seconds,rps", *(f"{t:g},{rps:g}" for t, rps in load.trace()), sep="\n")
     else:
