@@ -29,6 +29,7 @@ struct session_model {
     struct control running; /* the same without flap budget, which is for serving only */
     bool begun;             /* a reset was made in this process */
     int found_replicas;     /* before anything was changed; 0: unknown */
+    bool told_found;        /* to on_found */
 };
 
 /* What a checkpoint holds. */
@@ -137,6 +138,19 @@ static int starting_count(const struct session_model *m, struct session_state *s
     return wanted < t->min_replicas ? t->min_replicas : wanted;
 }
 
+/* What the target is to get back is known, and told, before anything is changed. */
+static bool know_found(struct session_model *m, struct session_state *s, int present, struct err *e)
+{
+    const struct session_parts *p = &m->parts;
+    if (s->found_replicas == 0)
+        s->found_replicas = p->found_replicas > 0 ? p->found_replicas : present;
+    if (!m->told_found && p->on_found && !p->on_found(p->arg, s->found_replicas, e))
+        return false;
+    m->told_found = true;
+    m->found_replicas = s->found_replicas;
+    return true;
+}
+
 /* Brings the target to where an episode begins. afresh: its history is of no use any more. A refusal is looked at again. */
 static bool bring(struct session_model *m, struct session_state *s, struct sample *sample, bool *afresh, struct err *e)
 {
@@ -144,9 +158,8 @@ static bool bring(struct session_model *m, struct session_state *s, struct sampl
     if (!wait_for_sight(m, sample, &waited_s, e))
         return false;
     int present = (int)sample->signals[SIGNAL_REPLICAS].value;
-    if (s->found_replicas == 0)
-        s->found_replicas = present;
-    m->found_replicas = s->found_replicas;
+    if (!know_found(m, s, present, e))
+        return false;
     int wanted = starting_count(m, s, present);
     *afresh = !m->begun || waited_s > m->running.period_s;
     struct err why = {0};

@@ -30,11 +30,14 @@ struct session_parts {
     struct reward_config reward;
     struct target target; /* limits as in force; config's latency limits win where they are set */
     struct cluster *cluster;
+    int found_replicas; /* what the target was found with by a session that could not give it back; 0: none */
     const volatile sig_atomic_t *stop; /* not 0: waiting ends with ERR_INTERRUPTED; NULL: never */
+    /* Before the target is first changed: the count that session_restore will give it. False: it stays as it is. NULL: none. */
+    bool (*on_found)(void *arg, int replicas, struct err *e);
     /* Before each period, once the action is carried out: load, chaos. NULL: none. */
     bool (*on_period)(void *arg, int episode, int step, struct err *e);
     void (*on_pause)(void *arg, const char *why); /* at its beginning; NULL: none */
-    void *arg;                                    /* of the two */
+    void *arg;                                    /* of the three */
     void (*on_step)(void *arg, const struct microservice_step *row);
     void *on_step_arg;
 };

@@ -2,6 +2,8 @@
 #ifndef CMD_LIVE_SITE_H
 #define CMD_LIVE_SITE_H
 
+#include "live_record.h"
+
 #include <maestro/disturb.h>
 #include <maestro/live.h>
 #include <signal.h>
@@ -30,9 +32,10 @@ struct live_wish {
 
 struct live_site {
     struct cluster *cluster;
-    struct kube *kube;       /* of disturb; NULL: none */
-    struct disturb *disturb; /* NULL: neither load nor faults */
-    struct target target;    /* limits in force */
+    struct kube *kube;         /* of disturb; NULL: none */
+    struct disturb *disturb;   /* NULL: neither load nor faults */
+    struct target target;      /* limits in force */
+    struct live_record record; /* a session's; zeroed: none is kept */
 };
 
 /* ERR_USAGE: a key that does not fit, or a target that another scaler holds. Load runs and faults may come from here on. */

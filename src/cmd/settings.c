@@ -74,10 +74,28 @@ static bool read_named(struct settings *s, const char *folder, const char *name,
     return data_path(file, &found, e) && config_file(&s->config, found.bytes, e);
 }
 
+/* A live session asks Prometheus for what the simulated one shows, unless it is told otherwise: so profile and preset say it
+ * once for both. */
+static bool carry_timing(struct settings *s, struct err *e)
+{
+    static const char *const carried[] = {"scrape_s", "window_s", "quantile"};
+    char from[32], to[32];
+    for (size_t i = 0; i < sizeof carried / sizeof *carried; i++) {
+        CLEANUP_BUF struct buf value = {0}, unused = {0};
+        snprintf(from, sizeof from, "measurement.%s", carried[i]);
+        snprintf(to, sizeof to, "prometheus.%s", carried[i]);
+        if (config_get(&s->config, to, &unused) && config_get(&s->config, from, &value) &&
+            !config_set(&s->config, to, value.bytes, config_origin(&s->config, from), e))
+            return false;
+    }
+    return true;
+}
+
 static bool over_profile(struct settings *s, const struct cli *cli, const struct cli_verb *verb, const char *preset,
                          struct err *e)
 {
-    return read_named(s, "policies/", preset ? preset : "default", e) && cli_configure(cli, verb, &s->config, e);
+    return read_named(s, "policies/", preset ? preset : "default", e) && carry_timing(s, e) &&
+           cli_configure(cli, verb, &s->config, e);
 }
 
 static void name_profile(struct settings *s)
@@ -271,7 +289,8 @@ void settings_world_close(struct settings_world *w)
 
 bool settings_world_settle(struct settings_world *w, struct err *e)
 {
-    bool restored = !w->opened || !w->site.cluster || session_restore(&w->env, e);
+    bool live = w->opened && w->site.cluster;
+    bool restored = !live || (session_restore(&w->env, e) && live_record_drop(&w->site.record, e));
     bool quiet = live_site_quiet(&w->site, restored ? e : NULL); // last: faults may take a minute to heal
     return quiet && restored;
 }

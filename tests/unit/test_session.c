@@ -74,6 +74,17 @@ static void on_pause(void *arg, const char *why)
     snprintf(last_pause, sizeof last_pause, "%.100s", why);
 }
 
+static int founds, last_found;
+static bool disk_full;
+
+static bool on_found(void *arg, int replicas, struct err *e)
+{
+    (void)arg;
+    founds++;
+    last_found = replicas;
+    return !disk_full || err_set(e, ERR_IO, "no space left");
+}
+
 static int periods;
 
 static bool on_period(void *arg, int episode, int step, struct err *e)
@@ -96,10 +107,11 @@ struct bench {
     struct env_result result;
 };
 
-static void begin(struct bench *b, int start)
+/* owed: what an earlier session found. */
+static void begin_owing(struct bench *b, int start, int owed)
 {
     memset(b, 0, sizeof *b);
-    pauses = periods = 0;
+    pauses = periods = founds = 0;
     b->toy = (struct toy){.cluster = {&TOY_OPS}, .time_s = 1000, .replicas = 4, .before = 4, .start_delay_s = 40};
     struct session_parts parts = {.cluster = &b->toy.cluster,
                                   .stop = &b->toy.stop,
@@ -107,6 +119,8 @@ static void begin(struct bench *b, int start)
                                   .session = {start, 7, 120, 5},
                                   .reward = {.weight_replicas = 0.3, .weight_latency = 0.7},
                                   .guard = {.enabled = true},
+                                  .found_replicas = owed,
+                                  .on_found = on_found,
                                   .on_pause = on_pause,
                                   .on_period = on_period};
     parts.config = (struct microservice_config){.max_steps = 5,
@@ -120,6 +134,11 @@ static void begin(struct bench *b, int start)
     ck_assert_msg(session_open(&parts, &b->env, &e), "%s", e.message);
     b->state = calloc(1, b->env.spec.state_bytes);
     b->env.ops->init(&b->env, b->state, 1, 0);
+}
+
+static void begin(struct bench *b, int start)
+{
+    begin_owing(b, start, 0);
 }
 
 static bool reset(struct bench *b)
@@ -243,6 +262,38 @@ START_TEST(the_old_count_comes_back)
 }
 END_TEST
 
+START_TEST(what_was_found_is_told_before_it_is_changed)
+{
+    struct bench b;
+    struct err e = {0};
+    begin(&b, SESSION_INITIAL);
+    disk_full = true;
+    ck_assert(!b.env.ops->reset(&b.env, b.state, b.obs, b.mask, &e));
+    ck_assert_str_eq(e.message, "no space left");
+    ck_assert_int_eq(b.toy.n_scales, 0);
+    disk_full = false;
+    ck_assert(reset(&b));
+    ck_assert_int_eq(founds, 2);
+    ck_assert_int_eq(last_found, 4);
+    ck_assert(reset(&b));
+    ck_assert_int_eq(founds, 2); // once
+    end(&b);
+}
+END_TEST
+
+START_TEST(what_a_killed_session_found_is_given_back)
+{
+    struct bench b;
+    begin_owing(&b, SESSION_KEEP, 2);
+    ck_assert(reset(&b));
+    ck_assert_int_eq(b.toy.replicas, 4);
+    ck_assert_int_eq(last_found, 2);
+    ck_assert(session_restore(&b.env, NULL));
+    ck_assert_int_eq(b.toy.replicas, 2);
+    end(&b);
+}
+END_TEST
+
 START_TEST(waiting_can_be_stopped)
 {
     struct bench b;
@@ -306,5 +357,5 @@ START_TEST(senseless_parts_are_refused)
 END_TEST
 
 SUITE("session", a_step_lasts_one_period, reset_waits_for_pods, what_is_not_known_pauses, a_cluster_that_refuses_pauses,
-      the_old_count_comes_back, waiting_can_be_stopped, a_checkpoint_from_elsewhere_begins_anew,
-      senseless_parts_are_refused)
+      the_old_count_comes_back, what_was_found_is_told_before_it_is_changed, what_a_killed_session_found_is_given_back,
+      waiting_can_be_stopped, a_checkpoint_from_elsewhere_begins_anew, senseless_parts_are_refused)
