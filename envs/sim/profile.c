@@ -106,6 +106,7 @@ static const struct config_key RANDOM_KEYS[] = {
     {"peak_high", CONFIG_DOUBLE, RANDOM(peak_high), "0.85", 0, 2, "ratio", NULL, "Peak load of the busiest pod over its capacity at max replicas, uniform, to."},
     {"trace_share", CONFIG_DOUBLE, RANDOM(trace_share), "0.6", 0, 1, "ratio", NULL, "Episodes whose load is recorded, where there are traces."},
     {"abrupt_share", CONFIG_DOUBLE, RANDOM(abrupt_share), "0.04", 0, 1, "ratio", NULL, "Episodes whose generated load jumps: step, spike, flash crowd, on/off."},
+    {"idle_share", CONFIG_DOUBLE, RANDOM(idle_share), "0", 0, 1, "ratio", NULL, "Generated loads whose base is no request at all."},
     {"noise_high", CONFIG_DOUBLE, RANDOM(noise_high), "0.2", 0, 1, "ratio", NULL, "Slow noise on the rate, uniform from 0 to."},
     {"burst_high", CONFIG_DOUBLE, RANDOM(burst_high), "0.35", 0, 2, "ratio", NULL, "Half of the episodes: noise on single seconds, uniform from 0 to."},
 };

@@ -216,6 +216,8 @@ static struct load draw_load(const struct sim_model *m, const struct service *v,
                           .peak_rps = peak,
                           .start_s = span_s * rng_uniform(rng, 0.0, 0.6),
                           .length_s = fmax(30.0, span_s * rng_log_uniform(rng, 0.05, 1.0))};
+        if (r->idle_share > 0 && rng_double(rng) < r->idle_share)
+            l.base_rps = 0;
     }
     l.noise_cv = rng_uniform(rng, 0.0, r->noise_high);
     l.burst_cv = rng_double(rng) < 0.5 ? 0.0 : rng_uniform(rng, 0.0, r->burst_high);

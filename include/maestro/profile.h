@@ -109,6 +109,7 @@ struct profile_random {
     double peak_low, peak_high; /* uniform: peak load of the busiest pod over its capacity, per episode */
     double trace_share;         /* episodes whose load is recorded, where there are traces */
     double abrupt_share;        /* episodes whose load jumps: step, spike, flash crowd, on/off */
+    double idle_share;          /* generated loads that fall to nothing at their base */
     double noise_high;          /* slow noise on the rate, uniform from 0 */
     double burst_high;          /* half of the episodes: noise on single seconds, uniform from 0 */
 };

@@ -27,7 +27,7 @@ static struct {
 } given;
 
 static const struct cli_option options[] = {
-    {"preset", 'p', CLI_TEXT, "NAME", "Settings to start from: default, mission, seed, live, or a YAML file",
+    {"preset", 'p', CLI_TEXT, "NAME", "Settings to start from: default, mission, seed, live-sim, live, or a YAML file",
      &given.preset},
     {"resume", 0, CLI_TEXT, "RUN", "Go on with a run that was stopped; its settings cannot be changed", &given.resume},
     {"out", 'o', CLI_TEXT, "RUN", "The run folder, same as --train.out; default runs/PRESET-SEED", &given.out},
@@ -144,22 +144,35 @@ static void write_scores(const struct train_evaluation *evaluation, struct buf *
     json_end_object(&w);
 }
 
+/* How the signals come about: from the simulated Prometheus, or from the one that is asked. */
+struct timing {
+    double scrape_s, window_s, quantile;
+};
+
+static struct timing timing_of(const struct settings *s)
+{
+    const struct profile_measurement *simulated = &s->profile.measurement;
+    const struct live_prometheus *live = &s->prometheus;
+    if (s->task.cluster == SETTINGS_LIVE)
+        return (struct timing){live->scrape_s, live->window_s, live->quantile};
+    return (struct timing){simulated->scrape_s, simulated->window_s, simulated->quantile};
+}
+
 /* The policy file of the simulated service: everything that serving needs. */
 static bool save_policy(void *arg, const char *path, const struct train_policy *p, struct err *e)
 {
     const struct show *show = arg;
     const struct settings *settings = show->settings;
-    const struct profile_measurement *simulated = &settings->profile.measurement;
-    const struct live_prometheus *live = settings->task.cluster == SETTINGS_LIVE ? &settings->prometheus : NULL;
+    const struct timing timing = timing_of(settings);
     CLEANUP_BUF struct buf scores = {0};
     __attribute__((cleanup(policyfile_finish))) struct policy_file file = {
         .actor = p->ppo->actor_shape,
         .critic = p->ppo->critic_shape,
         .obs_clip = p->normaliser->on ? (float)p->normaliser->clip : POLICYFILE_UNCLIPPED,
         .control = *settings_control(settings, show->env),
-        .scrape_s = live ? live->scrape_s : simulated->scrape_s,
-        .window_s = live ? live->window_s : simulated->window_s,
-        .quantile = live ? live->quantile : simulated->quantile,
+        .scrape_s = timing.scrape_s,
+        .window_s = timing.window_s,
+        .quantile = timing.quantile,
         .seed = (uint64_t)p->seed,
         .steps = p->steps};
     size_t n_actor = mlp_parameter_count(&file.actor);
@@ -286,6 +299,23 @@ static void print_outcome(const struct train *t, const struct settings *s, doubl
                100.0 * best->mean_cost);
 }
 
+/* Rates and latency over another window are other signals under the same names. */
+static bool check_measured(const struct settings *s, const struct policy_file *file, struct err *e)
+{
+    const struct timing own = timing_of(s);
+    const char *section = s->task.cluster == SETTINGS_LIVE ? "prometheus" : "measurement";
+    if (file->window_s != own.window_s)
+        return err_set(e, ERR_USAGE, "%.200s: was trained with rates over %g s, %s.window_s is %g s", s->train.init,
+                       file->window_s, section, own.window_s);
+    if (file->scrape_s != own.scrape_s)
+        return err_set(e, ERR_USAGE, "%.200s: was trained with a scrape every %g s, %s.scrape_s is %g s", s->train.init,
+                       file->scrape_s, section, own.scrape_s);
+    if (file->quantile != own.quantile)
+        return err_set(e, ERR_USAGE, "%.200s: was trained with the quantile %g, %s.quantile is %g", s->train.init,
+                       file->quantile, section, own.quantile);
+    return true;
+}
+
 /* A policy can be learnt on only where inputs and outputs are those of the run; its layers are checked where the
  * networks are. */
 static bool check_initial(const struct settings *s, const struct env *env, const struct policy_file *file,
@@ -301,6 +331,8 @@ static bool check_initial(const struct settings *s, const struct env *env, const
     if (file->control.period_s != own->period_s)
         return err_set(e, ERR_USAGE, "%.200s: decides every %g s, env.period_s is %g s", s->train.init,
                        file->control.period_s, own->period_s);
+    if (!check_measured(s, file, e))
+        return false;
     if (memcmp(&file->control.actions, &own->actions, sizeof own->actions) != 0)
         return err_set(e, ERR_USAGE, "%.200s: its actions are not those of env.actions", s->train.init);
     if (s->train.normalize_obs != (file->obs_clip < POLICYFILE_UNCLIPPED))

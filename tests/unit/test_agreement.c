@@ -240,4 +240,68 @@ START_TEST(recovery_after_overload_agrees)
 }
 END_TEST
 
-SUITE("agreement", steady_p95_of_one_pod_agrees, steady_p95_of_several_pods_agrees, recovery_after_overload_agrees)
+/* What a policy with a period of 5 s sees: signals over windows of 10 s, read every 5 s; p95 by its median, since a window of so
+ * few requests jumps from bucket to bucket; the others by their mean. */
+#define SHORT_PERIOD_S 5.0
+#define SHORT_LOOKS 120
+
+struct seen {
+    double p95_ms, rps, cpu_percent;
+};
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static struct seen look(struct cluster *cluster)
+{
+    double p95_ms[SHORT_LOOKS];
+    struct seen seen = {0};
+    struct sample sample;
+    ck_assert(cluster_advance(cluster, 60.0, NULL));
+    for (int i = 0; i < SHORT_LOOKS; i++) {
+        ck_assert(cluster_advance(cluster, SHORT_PERIOD_S, NULL) && cluster_sample(cluster, false, &sample, NULL));
+        ck_assert_int_eq(sample.signals[SIGNAL_P95].validity, VALIDITY_VALID);
+        p95_ms[i] = sample.signals[SIGNAL_P95].value;
+        seen.rps += sample.signals[SIGNAL_RPS].value / SHORT_LOOKS;
+        seen.cpu_percent += sample.signals[SIGNAL_CPU].value / SHORT_LOOKS;
+    }
+    qsort(p95_ms, SHORT_LOOKS, sizeof *p95_ms, by_value);
+    seen.p95_ms = p95_ms[SHORT_LOOKS / 2];
+    return seen;
+}
+
+START_TEST(short_windows_agree)
+{
+    struct sim_model *m = open_model("target-app-small", 0.0);
+    const struct profile_measurement *measured = &sim_profile(m, 0)->measurement;
+    ck_assert(measured->scrape_s == 1.0 && measured->window_s == 10.0);
+    for (int i = 0; i < 4; i++) {
+        double load = 0.3 + 0.2 * i, rate_rps = load * 5 * sim_capacity_rps(m, 0);
+        struct sim_scenario scenario = {.replicas = 5,
+                                        .load = {.shape = LOAD_CONSTANT, .base_rps = rate_rps, .peak_rps = rate_rps}};
+        struct fast fast;
+        struct exact *x;
+        fast_open(&fast, m);
+        sim_begin(m, fast.state, &scenario, 5, 0);
+        struct seen a = look(&fast.sim.cluster);
+        ck_assert(exact_open(m, &x, NULL));
+        exact_begin(x, &scenario, 5, 0);
+        struct seen b = look(&exact_sim(x)->cluster);
+        printf("windows of 10 s, load %.1f: p95 %.0f ms, event %.0f ms; cpu %.1f %%, event %.1f %%\n", load, a.p95_ms,
+               b.p95_ms, a.cpu_percent, b.cpu_percent);
+        ck_assert_double_eq_tol(a.p95_ms, b.p95_ms, P95_TOLERANCE * b.p95_ms);
+        ck_assert_double_eq_tol(a.rps, rate_rps, 0.03 * rate_rps);
+        ck_assert_double_eq_tol(b.rps, rate_rps, 0.03 * rate_rps);
+        ck_assert_double_eq_tol(a.cpu_percent, b.cpu_percent, 0.05 * b.cpu_percent);
+        exact_close(x);
+        free(fast.state);
+    }
+    sim_model_close(m);
+}
+END_TEST
+
+SUITE("agreement", steady_p95_of_one_pod_agrees, steady_p95_of_several_pods_agrees, recovery_after_overload_agrees,
+      short_windows_agree)

@@ -10,8 +10,8 @@
 
 START_TEST(the_shipped_profiles_load)
 {
-    const char *const names[] = {"web-api", "jvm-slow-start", "llm-slow", "target-app"};
-    for (int i = 0; i < 4; i++) {
+    const char *const names[] = {"web-api", "jvm-slow-start", "llm-slow", "target-app", "target-app-small"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct service_profile p;
         struct err e = {0};
         ck_assert_msg(profile_load(names[i], &p, &e), "%s", e.message);

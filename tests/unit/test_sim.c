@@ -267,8 +267,8 @@ END_TEST
 
 START_TEST(capacity_is_where_p95_meets_the_soft_limit)
 {
-    const char *const names[] = {"web-api", "jvm-slow-start", "llm-slow", "target-app"};
-    for (int i = 0; i < 4; i++) {
+    const char *const names[] = {"web-api", "jvm-slow-start", "llm-slow", "target-app", "target-app-small"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct simulated s;
         simulated_profile(&s, names[i]);
         s.profile.service.model.balancing = BALANCE_REQUEST;
