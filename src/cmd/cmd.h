@@ -11,6 +11,9 @@ int cmd_show_version(void);
 int cmd_bench(int argc, char **argv);
 extern const struct cli_verb cmd_bench_verb;
 
+int cmd_calibrate(int argc, char **argv);
+extern const struct cli_verb cmd_calibrate_verb;
+
 int cmd_evaluate(int argc, char **argv);
 extern const struct cli_verb cmd_evaluate_verb;
 

@@ -16,9 +16,9 @@ struct entry {
 };
 
 static const struct entry entries[] = {
-    {&cmd_train_verb, cmd_train},     {&cmd_evaluate_verb, cmd_evaluate}, {&cmd_report_verb, cmd_report},
-    {&cmd_inspect_verb, cmd_inspect}, {&cmd_bench_verb, cmd_bench},       {&cmd_doctor_verb, cmd_doctor},
-    {&cmd_replay_verb, cmd_replay},
+    {&cmd_train_verb, cmd_train},     {&cmd_evaluate_verb, cmd_evaluate},   {&cmd_report_verb, cmd_report},
+    {&cmd_inspect_verb, cmd_inspect}, {&cmd_bench_verb, cmd_bench},         {&cmd_doctor_verb, cmd_doctor},
+    {&cmd_replay_verb, cmd_replay},   {&cmd_calibrate_verb, cmd_calibrate},
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };
 
