@@ -1,7 +1,8 @@
 /* http: the client side of HTTP/1.1 over libcurl. Every phase has a deadline, answers have a size limit, connections are
  * kept alive, no proxy of the environment is used unless configured, redirects are not followed. Several requests run side
  * by side in one call. Retries: only requests that say they may be repeated, only on a broken connection, 429, 502, 503 and
- * 504, with jitter, obeying Retry-After, and never beyond the request's own time. One struct http belongs to one thread. */
+ * 504, with jitter, obeying Retry-After, and never beyond the request's own time. A request of which nothing could be sent,
+ * because a kept connection was dead, goes out on a fresh one whatever it is. One struct http belongs to one thread. */
 #ifndef MAESTRO_HTTP_H
 #define MAESTRO_HTTP_H
 

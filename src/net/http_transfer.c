@@ -56,8 +56,8 @@ static size_t give_body(char *bytes, size_t size, size_t n, void *context)
     return n;
 }
 
-/* curl sends a request again by itself when a kept connection turns out dead, whatever its method. A request that must not be
- * sent twice says here that it cannot be rewound. */
+/* When a kept connection turns out dead, curl sends a request again by itself on a fresh one, whatever its method: at once
+ * where nothing of it had been sent, else from where it is rewound to here. What must not be sent twice is not rewound. */
 static int rewind_body(void *context, curl_off_t offset, int origin)
 {
     struct http_transfer *t = context;
@@ -269,7 +269,6 @@ static const char *phase_of(const struct http_transfer *t, CURLcode code)
     case CURLE_SSL_CONNECT_ERROR:
         return "no TLS session";
     case CURLE_SEND_ERROR:
-    case CURLE_SEND_FAIL_REWIND:
         return "connection lost while sending";
     case CURLE_GOT_NOTHING:
         return "connection closed without an answer";
@@ -290,6 +289,9 @@ static void say_why(struct http_transfer *t, CURLcode code)
                 t->n_header_bytes > HEADER_BYTES ? HEADER_BYTES : t->config->limit_bytes);
     else if (code == CURLE_OPERATION_TIMEDOUT)
         err_set(why, ERR_IO, "%s: %s within %.3g s", t->host, late_phase(t), t->attempt_s);
+    else if (code == CURLE_SEND_FAIL_REWIND)
+        err_set(why, ERR_IO, "%s: connection lost while sending: the request may have arrived, and is not sent twice",
+                t->host);
     else
         err_set(why, ERR_IO, "%s: %s: %.200s", t->host, phase_of(t, code), detail);
 }

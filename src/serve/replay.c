@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* One target between its lines. */
 struct replayed {
@@ -57,6 +58,9 @@ static void given_init(struct given *g, const struct journal_record *record)
 
 bool replay_open(const char *policies, struct replay **out, struct err *e)
 {
+    struct stat st;
+    if (policies && (stat(policies, &st) != 0 || !S_ISDIR(st.st_mode)))
+        return err_set(e, ERR_USAGE, "--policies=%.200s: there is no such folder", policies);
     struct replay *r = calloc(1, sizeof *r);
     char *copy = policies ? strdup(policies) : NULL;
     if (!r || (policies && !copy)) {

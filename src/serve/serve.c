@@ -19,7 +19,7 @@
 const struct config_key serve_config_keys[] = {
     {"policy", CONFIG_STRING, KEY(policy), "", 0, 0, NULL, NULL, "The policy file to serve."},
     {"address", CONFIG_STRING, KEY(address), "0.0.0.0", 0, 0, NULL, NULL, "Address to listen on; :: for IPv6 as well."},
-    {"port", CONFIG_INT, KEY(port), "8000", 0, 65535, NULL, NULL, "Port to listen on; 0 for any free one."},
+    {"port", CONFIG_INT, KEY(port), "8080", 0, 65535, NULL, NULL, "Port to listen on; 0 for any free one."},
     {"threads", CONFIG_INT, KEY(threads), "0", 0, 256, NULL, NULL,
      "Threads that answer; 0: as many as processors, at most 8."},
     {"connections", CONFIG_INT, KEY(connections), "1024", 1, 100000, NULL, NULL, "Connections at once at most."},

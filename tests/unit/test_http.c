@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <errno.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -322,8 +323,38 @@ START_TEST(lost_connection_does_not_repeat_a_write)
         ck_assert(http_do(s.h, &post, &s.r, NULL));
         ck_assert(!http_do(s.h, &post, &s.r, &s.e));
         ck_assert_int_eq(fake_http_requests(s.server), 2);
+        ck_assert_ptr_null(strstr(s.e.message, "callback"));
+        ck_assert_msg(!with_body || strstr(s.e.message, "the request may have arrived, and is not sent twice"), "%s",
+                      s.e.message);
         close_scene(&s);
     }
+}
+END_TEST
+
+static bool socket_is_dead; // the next send fails as on a connection that the other side has reset
+
+/* In place of the C library's, also for curl. */
+ssize_t send(int fd, const void *bytes, size_t n, int flags)
+{
+    if (!socket_is_dead)
+        return sendto(fd, bytes, n, flags, NULL, 0);
+    socket_is_dead = false;
+    errno = EPIPE;
+    return -1;
+}
+
+START_TEST(what_was_never_sent_goes_out_on_a_fresh_connection)
+{
+    static const struct fake_reply script[] = {{.body = "x"}};
+    struct scene s = open_scene(script, 1, &plain);
+    struct http_request post = {.method = "POST", .url = s.url, .body = "x", .n_body = 1};
+    ck_assert(http_do(s.h, &post, &s.r, NULL));
+    socket_is_dead = true;
+    ck_assert_msg(http_do(s.h, &post, &s.r, &s.e), "%s", s.e.message);
+    ck_assert(!socket_is_dead);
+    ck_assert_int_eq(fake_http_requests(s.server), 2);
+    ck_assert_int_eq(fake_http_connections(s.server), 2);
+    close_scene(&s);
 }
 END_TEST
 
@@ -549,6 +580,6 @@ END_TEST
 SUITE("http", asks_and_is_answered, every_method, nobody_listens, no_such_name, connection_takes_too_long,
       answers_too_late, breaks_off, talks_garbage, answers_too_much, headers_without_end, gzip_bomb,
       redirects_are_answers, wrong_requests, retries_are_bounded, not_repeated_unless_allowed,
-      lost_connection_does_not_repeat_a_write, obeys_retry_after, never_beyond_its_own_time,
-      proxies_of_the_environment_are_ignored, thousand_requests_leave_nothing, thousand_failures_leave_nothing,
-      flapping_leaves_nothing, side_by_side, waiting_for_a_connection_counts)
+      lost_connection_does_not_repeat_a_write, what_was_never_sent_goes_out_on_a_fresh_connection, obeys_retry_after,
+      never_beyond_its_own_time, proxies_of_the_environment_are_ignored, thousand_requests_leave_nothing,
+      thousand_failures_leave_nothing, flapping_leaves_nothing, side_by_side, waiting_for_a_connection_counts)

@@ -37,6 +37,11 @@ static void record(double limit_bytes)
     toy_annotate(&s.toy, 2, "policy", "random");
     toy_annotate(&s.toy, 3, "policy", "fixed:7");
     for (int tick = 0; tick < 400; tick++) {
+        bool ordered = tick >= 200 && tick < 300; // a refused policy, and an order all the same
+        if (tick % 100 == 0) {
+            toy_annotate(&s.toy, 4, "policy", ordered ? "ppo:not-there" : NULL);
+            toy_annotate(&s.toy, 4, "paused-replicas", ordered ? "12" : NULL);
+        }
         for (int i = 0; i < 5; i++) {
             struct toy_target *t = &s.toy.targets[i];
             t->cpu = rng_uniform(&rng, 10, 400);
@@ -75,7 +80,21 @@ START_TEST(journals_replay_bit_for_bit)
     ck_assert_ptr_nonnull(strstr(report.missing, "decides from what the journal does not hold"));
     ck_assert_msg(replay(journal, NULL, &report, &e), "%s", e.message); // without the file: proposals as recorded
     ck_assert_ptr_nonnull(strstr(report.missing, "no folder"));
+    CLEANUP_BUF struct buf text = {0};
+    ck_assert(file_read(journal, 1 << 28, &text, &e));
+    ck_assert_ptr_nonnull(strstr(text.bytes, "\"policy\":\"held\""));
     folder_remove(folder);
+}
+END_TEST
+
+START_TEST(a_folder_that_is_not_there_is_refused)
+{
+    struct replay *r = NULL;
+    struct err e = {0};
+    ck_assert(!replay_open("/nowhere/at/all", &r, &e));
+    ck_assert_int_eq(e.code, ERR_USAGE);
+    ck_assert_ptr_nonnull(strstr(e.message, "--policies=/nowhere/at/all: there is no such folder"));
+    ck_assert(!replay_open("/dev/null", &r, &e)); // nor is a file one
 }
 END_TEST
 
@@ -204,6 +223,6 @@ START_TEST(states_that_make_no_sense_are_refused)
 }
 END_TEST
 
-SUITE("replay", journals_replay_bit_for_bit, a_write_that_a_kill_cut_short_is_told,
-      every_rotated_file_replays_by_itself, a_changed_digit_is_found_and_named, another_policy_file_is_told_apart,
-      states_that_make_no_sense_are_refused)
+SUITE("replay", journals_replay_bit_for_bit, a_folder_that_is_not_there_is_refused,
+      a_write_that_a_kill_cut_short_is_told, every_rotated_file_replays_by_itself, a_changed_digit_is_found_and_named,
+      another_policy_file_is_told_apart, states_that_make_no_sense_are_refused)
