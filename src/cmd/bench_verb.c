@@ -1,8 +1,10 @@
 /* bench_verb: the verb bench: options in, table or JSON on standard output. */
 #include "bench.h"
+#include "bench_live.h"
 #include "cmd.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static struct {
     const char *kernel;
@@ -14,15 +16,17 @@ static struct {
 static const struct cli_option options[] = {
     {"kernel", 'k', CLI_TEXT, "NAME", "Matrix kernel: auto, avx512, avx2, portable, scalar or blas", &given.kernel},
     {"only", 0, CLI_TEXT, "TEXT", "Only the ceilings and the figures whose name holds this", &given.only},
-    {"rounds", 'r', CLI_INT, "N", "Interleaved repeats of everything; default 5", &given.rounds},
+    {"rounds", 'r', CLI_INT, "N", "Interleaved repeats of everything, default 5; of live: ticks, default 24",
+     &given.rounds},
     {"json", 0, CLI_FLAG, NULL, "JSON instead of a table", &given.json},
 };
 
 const struct cli_verb cmd_bench_verb = {
     .name = "bench",
-    .summary = "measure trainer, simulator and inference against the machine's ceiling, in one run",
+    .summary = "measure trainer, simulator, inference and (live) a tick of the autoscaler, in one run",
     .has_no_config = true,
-    .words = "",
+    .words = "[live]",
+    .n_words_most = 1,
     .options = options,
     .n_options = (int)(sizeof options / sizeof *options),
 };
@@ -45,7 +49,9 @@ int cmd_bench(int argc, char **argv)
     }
     const struct bench_options bench = {
         .kernel = given.kernel, .only = given.only, .rounds = given.rounds, .json = given.json};
-    if (!bench_run(&bench, &out, &e)) {
+    bool live = cli.n_words > 0 && strcmp(cli.words[0], "live") == 0;
+    bool known = live || cli.n_words == 0 || err_set(&e, ERR_USAGE, "'%s' is not \"live\"", cli.words[0]);
+    if (!known || !(live ? bench_live_run(given.rounds, given.json, &out, &e) : bench_run(&bench, &out, &e))) {
         fprintf(stderr, "maestro bench: %s\n", e.message);
         return cli_exit_status(&e);
     }
