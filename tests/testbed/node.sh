@@ -62,9 +62,14 @@ node_objects() {
     node_kubectl apply -f "$testbed_folder/services.yaml" >/dev/null
 }
 
+# A pod can be made: there is a node for it, and the account that it has when it names none.
+node_takes_pods() {
+    node_kubectl wait --for=condition=Ready node/node1 --timeout=30s && node_kubectl -n default get serviceaccount default
+}
+
 node_ready() {
     local deadline=$((SECONDS + 60))
-    until node_kubectl wait --for=condition=Ready node/node1 --timeout=30s >/dev/null 2>&1; do
+    until node_takes_pods >/dev/null 2>&1; do
         if [ "$SECONDS" -ge "$deadline" ]; then
             tail -n 20 "$bed_state/kubelet.log" >&2
             bed_say "the node of bed $bed_name did not become ready; kubelet's last lines stand above"

@@ -65,6 +65,17 @@ within() {
     done
 }
 
+# refuses_for REASON COMMAND...: it ends with 77 and says why
+refuses_for() {
+    local reason=$1 status=0 said
+    shift
+    said=$("$@" 2>&1) || status=$?
+    if [ "$status" -ne 77 ] || ! grep -q "^SKIP .*$reason" <<<"$said"; then
+        echo "status $status, said: $said"
+        return 1
+    fi
+}
+
 finish() {
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
