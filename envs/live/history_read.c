@@ -254,7 +254,7 @@ static double bound_of(const struct gathering *r, const struct prom_series *s)
 
 static bool same_bound(double a, double b)
 {
-    return fabs(a - b) <= 1e-9 * fabs(b);
+    return a == b || (isfinite(b) && fabs(a - b) <= 1e-9 * fabs(b));
 }
 
 /* Finite bounds, rising, each once. */

@@ -37,9 +37,16 @@ const int n_calibrate_plan_keys = (int)(sizeof calibrate_plan_keys / sizeof *cal
 
 static const double LOOK_S = 0.5;
 static const double FAST_LOOK_S = 0.25;
-static const double LOAD_LATE_S = 1.5; /* k6's own start, and half of what it delays requests by */
+static const double LOAD_LATE_S = 1;     /* half of what the script delays requests by */
+static const double START_LATEST_S = 30; /* for the load program to begin */
 static const double END_GRACE_S = 5;
 enum { VARIABLES = 40, BLIND_LOOKS = 40 };
+
+/* Rows of one staircase, from the start of its load to its end. */
+struct staircase {
+    int from, to, first_step;
+    double top_rps;
+};
 
 struct measuring {
     const struct measure_wish *wish;
@@ -49,8 +56,10 @@ struct measuring {
     struct child *child; /* NULL: no load of ours */
     int found, spec;     /* replicas */
     bool touched;
-    int step, ready, existing, blind;
+    int ready, existing, blind;
     double offered_rps;
+    struct staircase staircases[CALIBRATE_REPLICAS];
+    int n_staircases;
 };
 
 static const char *or_null(const char *text)
@@ -90,7 +99,6 @@ static bool look(struct measuring *m, struct err *e)
     if (!seen)
         return m->blind <= BLIND_LOOKS;
     const struct history_row row = {.time_s = clock_wall_s(),
-                                    .step = m->step,
                                     .offered_rps = m->offered_rps,
                                     .spec = m->spec,
                                     .ready = m->ready,
@@ -191,46 +199,45 @@ static bool judge_load(const struct measuring *m, int status, struct err *e)
     return err_set(e, ERR_IO, "the load program ended with status %d; see %s", status, m->wish->log);
 }
 
-/* Until it ends by itself. */
-static bool end_load(struct measuring *m, struct err *e)
+/* Until the program has ended, or for as long as the steps last where the load is somebody else's. Which row belongs to which
+ * step is settled when it is known when the load began. */
+static bool climb(struct measuring *m, int first, double top_rps, struct err *e)
 {
+    const struct calibrate_plan *p = m->wish->plan;
+    struct staircase *s = &m->staircases[m->n_staircases++];
+    double began_s = clock_monotonic_s(), length_s = p->steps * p->step_s;
+    *s = (struct staircase){.from = m->history->n, .first_step = first, .top_rps = top_rps};
+    if (!start_load(m, p->steps, p->step_s, top_rps, e) || !pass(m, length_s, LOOK_S, e))
+        return false;
     int status = 0;
-    double until_s = clock_monotonic_s() + m->wish->plan->timeout_ms / 1000 + 30;
-    m->step = 0;
-    m->offered_rps = has_script(m) ? 0 : (double)NAN;
+    double latest_s = began_s + length_s + START_LATEST_S + p->timeout_ms / 1000;
     while (m->child && child_runs(m->child, &status)) {
-        if (clock_monotonic_s() > until_s)
+        if (clock_monotonic_s() > latest_s)
             return err_set(e, ERR_IO, "the load program does not end; see %s", m->wish->log);
         if (!look_and_wait(m, LOOK_S, e))
             return false;
     }
+    s->to = m->history->n;
     child_close(m->child, 0);
     m->child = NULL;
     return judge_load(m, status, e);
 }
 
-/* Steps are numbered on from first. */
-static bool climb(struct measuring *m, int first, double top_rps, struct err *e)
+/* The load began a moment before the first request was answered; where it is somebody else's, with the first row. */
+static void label(const struct measuring *m, const struct staircase *s)
 {
     const struct calibrate_plan *p = m->wish->plan;
-    double began_s = clock_monotonic_s() + (has_script(m) ? LOAD_LATE_S : 0);
-    int status = 0;
-    if (!start_load(m, p->steps, p->step_s, top_rps, e))
-        return false;
-    for (;;) {
-        double since_s = clock_monotonic_s() - began_s;
-        int step = since_s < 0 ? 0 : 1 + (int)floor(since_s / p->step_s);
-        if (step > p->steps)
-            break;
-        m->step = step > 0 ? first + step - 1 : 0;
-        if (has_script(m))
-            m->offered_rps = top_rps * step / p->steps;
-        if (!look_and_wait(m, LOOK_S, e))
-            return false;
-        if (m->child && step < p->steps && !child_runs(m->child, &status))
-            return judge_load(m, status ? status : 1, e);
+    struct history_row *rows = m->history->rows;
+    int first = s->from;
+    while (has_script(m) && first < s->to - 1 && rows[first].requests < rows[s->from].requests + 0.5)
+        first++;
+    double began_s = rows[first].time_s + (has_script(m) ? 0.7 * LOAD_LATE_S : 0);
+    for (int i = s->from; i < s->to; i++) {
+        int step = (int)floor((rows[i].time_s - began_s) / p->step_s);
+        bool within = rows[i].time_s >= began_s && step < p->steps;
+        rows[i].step = within ? s->first_step + step : 0;
+        rows[i].offered_rps = !has_script(m) ? (double)NAN : within ? s->top_rps * (step + 1) / p->steps : 0;
     }
-    return end_load(m, e);
 }
 
 static bool start_pods(struct measuring *m, struct err *e)
@@ -344,8 +351,12 @@ static bool read_history(struct measuring *m, struct err *e)
 {
     const struct fleet_view *view = live_cluster_view(m->site.cluster);
     m->wish->tell("what Prometheus kept of it");
-    return cluster_advance(m->site.cluster, 3 * m->wish->prometheus->scrape_s, e) &&
-           history_read(m->wish->prometheus, "maestro-calibrate", view->space, view->name, m->history, e);
+    if (!cluster_advance(m->site.cluster, 3 * m->wish->prometheus->scrape_s, e) ||
+        !history_read(m->wish->prometheus, "maestro-calibrate", view->space, view->name, m->history, e))
+        return false;
+    for (int i = 0; i < m->n_staircases; i++)
+        label(m, &m->staircases[i]);
+    return true;
 }
 
 static bool measure(struct measuring *m, struct calibrate_facts *facts, struct err *e)
