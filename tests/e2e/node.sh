@@ -139,9 +139,15 @@ maestro_decides() {
         maestro_asks '/why?namespace=demo&deployment=target-app' | jq -e '.decisions[0].mode == "active"' >/dev/null
 }
 
+# beside COMMAND...: inside the bed, in the background, as the very process whose number is in $beside_pid
+beside() {
+    (exec "$testbed_folder/exec" "--bed=$bed_name_of_test" "$@") &
+    beside_pid=$!
+}
+
 sampler_on() { # FILE
-    inside python3 -B "$e2e_folder/sampler.py" "$api_port" "$bed_state/pki" "$1" &
-    sampler_pid=$!
+    beside python3 -B "$e2e_folder/sampler.py" "$api_port" "$bed_state/pki" "$1"
+    sampler_pid=$beside_pid
 }
 
 sampler_off() {
