@@ -7,7 +7,7 @@ _maestro() {
     if [ "$COMP_CWORD" -eq 1 ]; then
         local verbs
         verbs=$("$program" --help 2>/dev/null | sed -nE 's/^ +([a-z][a-z-]+) .*/\1/p')
-        mapfile -t COMPREPLY < <(compgen -W "${verbs:-train evaluate report inspect bench doctor replay} --help --version" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "${verbs:-train evaluate report inspect bench doctor replay calibrate} --help --version" -- "$word")
     elif [[ $word == -* ]]; then
         local options
         options=$("$program" "${COMP_WORDS[1]}" --help 2>/dev/null | grep -oE -- '--[a-z][a-z0-9_.-]*=?' | sort -u)

@@ -332,6 +332,17 @@ static void keep_bound(struct search *s, const char *why)
                   why, seen);
 }
 
+/* At saturation nearly all the CPU was used that a pod can have. */
+static bool cpu_is_the_limit(const struct search *s)
+{
+    const struct service_model *m = &s->model;
+    double most = m->cpu_limit_cores > 0 ? fmin(m->cpu_limit_cores, m->node_cores) : m->node_cores;
+    for (int i = 0; i < s->fit->n_steps; i++)
+        if (s->fit->steps[i].saturated && s->fit->steps[i].cpu_cores > 0.9 * most)
+            return true;
+    return false;
+}
+
 /* true: the number of places has changed, so that the latencies are to be fitted anew. */
 static bool fit_places(struct search *s)
 {
@@ -340,7 +351,7 @@ static bool fit_places(struct search *s)
         keep_bound(s, "the load never reached saturation");
         return false;
     }
-    double places = places_of(s, plateau->value);
+    double places = cpu_is_the_limit(s) ? (double)NAN : places_of(s, plateau->value);
     if (isnan(places)) {
         keep_bound(s, "at saturation the CPU was the limit, not the places");
         return false;

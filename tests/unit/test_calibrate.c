@@ -5,13 +5,15 @@
 #include "suite.h"
 
 #include <math.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct service_profile small_service(void)
 {
     struct service_profile p;
-    static const double bounds[] = {25, 50, 75, 100, 125, 150, 175, 200, 250, 300, 400, 500, 750, 1000, 1500, 2500, 5000};
+    static const double bounds[] = {25,  50,  75,  100, 125,  150,  175,  200, 250,
+                                    300, 400, 500, 750, 1000, 1500, 2500, 5000};
     profile_default(&p);
     struct service_model *m = &p.service.model;
     m->cpu_ms = 2.5;
@@ -57,7 +59,8 @@ static struct calibrate_facts facts_of(const struct service_profile *p)
 static void add(struct history *h, int seconds, int step, double rate_rps, int spec)
 {
     for (int i = 0; i < seconds; i++) {
-        const struct history_row row = {.time_s = h->n, .step = step, .offered_rps = rate_rps, .spec = spec, .ready = spec};
+        const struct history_row row = {
+            .time_s = h->n, .step = step, .offered_rps = rate_rps, .spec = spec, .ready = spec};
         ck_assert(history_add(h, &row, NULL));
     }
 }
@@ -86,23 +89,15 @@ static struct history play(const struct service_profile *p, const struct history
     return h;
 }
 
-static void print(const struct calibrate_fit *f)
-{
-    for (int i = 0; i < CALIBRATE_PARAMETERS; i++)
-        printf("  %-24s %10.4g +- %-8.2g %d %s\n", calibrate_name((enum calibrate_parameter)i), f->values[i].value,
-               f->values[i].error, (int)f->values[i].state, f->values[i].source);
-    printf("  misfit %.3f chi %.2f\n", f->misfit, f->chi_dof);
-    fflush(stdout);
-}
-
 /* Within three standard errors, and a share of the value that what is discrete (bins, seconds) costs. */
 static void near_value(const struct calibrate_fit *f, enum calibrate_parameter p, double truth, double share)
 {
     const struct calibrate_value *v = &f->values[p];
     ck_assert_msg(v->state == CALIBRATE_MEASURED, "%s: %s", calibrate_name(p), v->source);
-    ck_assert_msg(fabs(v->value - truth) <= 3 * v->error + share * truth, "%s: %g +- %g, truth %g", calibrate_name(p), v->value,
+    ck_assert_msg(fabs(v->value - truth) <= 3 * v->error + share * truth, "%s: %g +- %g, truth %g", calibrate_name(p),
+                  v->value, v->error, truth);
+    ck_assert_msg(v->error <= 0.5 * truth + 0.02, "%s: an error of %g says nothing about %g", calibrate_name(p),
                   v->error, truth);
-    ck_assert_msg(v->error <= 0.5 * truth + 0.02, "%s: an error of %g says nothing about %g", calibrate_name(p), v->error, truth);
 }
 
 START_TEST(finds_the_service_again)
@@ -115,7 +110,6 @@ START_TEST(finds_the_service_again)
         struct err e = {0};
         struct history h = play(&p, &s, true, seed);
         ck_assert_msg(calibrate_fit(&h, &facts, &fit, &e), "%s", e.message);
-        print(&fit);
         near_value(&fit, CALIBRATE_CPU_MS, 2.5, 0.02);
         near_value(&fit, CALIBRATE_WAIT_MS, 95, 0.02);
         near_value(&fit, CALIBRATE_WAIT_CV, 0.3, 0.05);
@@ -133,4 +127,191 @@ START_TEST(finds_the_service_again)
 }
 END_TEST
 
-SUITE("calibrate", finds_the_service_again)
+static bool fit_of(const struct service_profile *p, double top_rps, struct calibrate_fit *fit, struct err *e)
+{
+    const struct calibrate_facts facts = facts_of(p);
+    struct history s = schedule(top_rps), h = play(p, &s, true, 7);
+    bool done = calibrate_fit(&h, &facts, fit, e);
+    history_finish(&h);
+    history_finish(&s);
+    return done;
+}
+
+START_TEST(knows_what_it_does_not_know)
+{
+    const struct service_profile p = small_service();
+    struct calibrate_fit fit;
+    struct err e = {0};
+    ck_assert_msg(fit_of(&p, 25, &fit, &e), "%s", e.message);
+    ck_assert_int_eq(fit.values[CALIBRATE_CAPACITY_RPS].state, CALIBRATE_UNKNOWN);
+    ck_assert_int_eq(fit.values[CALIBRATE_CONCURRENCY].state, CALIBRATE_BOUND);
+    ck_assert(strstr(fit.values[CALIBRATE_CONCURRENCY].source, "never reached saturation"));
+    ck_assert_int_eq(fit.values[CALIBRATE_BACKLOG].state, CALIBRATE_UNKNOWN);
+    near_value(&fit, CALIBRATE_WAIT_MS, 95, 0.03);
+}
+END_TEST
+
+/* A service that computes all the time: its CPU's spread shows, its places do not. */
+START_TEST(tells_spreads_of_cpu)
+{
+    struct service_profile p = small_service();
+    struct calibrate_fit fit;
+    struct err e = {0};
+    p.service.model.cpu_ms = 40;
+    p.service.model.cpu_cv = 0.6;
+    p.service.model.wait_ms = 5;
+    p.service.model.concurrency = 16;
+    p.service.model.cpu_limit_cores = 0;
+    ck_assert_msg(fit_of(&p, 60, &fit, &e), "%s", e.message);
+    near_value(&fit, CALIBRATE_CPU_MS, 40, 0.03);
+    near_value(&fit, CALIBRATE_CPU_CV, 0.6, 0.15);
+    ck_assert_int_eq(fit.values[CALIBRATE_CONCURRENCY].state, CALIBRATE_BOUND);
+    ck_assert(strstr(fit.values[CALIBRATE_CONCURRENCY].source, "CPU was the limit"));
+}
+END_TEST
+
+START_TEST(sees_pods_warm_up)
+{
+    struct service_profile p = small_service();
+    struct calibrate_fit fit;
+    struct err e = {0};
+    p.service.model.cpu_ms = 8;
+    p.pods.warm_up_s = 20;
+    p.pods.warm_up_speed = 0.3;
+    ck_assert_msg(fit_of(&p, 60, &fit, &e), "%s", e.message);
+    ck_assert_msg(fit.values[CALIBRATE_WARM_UP_S].value >= 7.5 && fit.values[CALIBRATE_WARM_UP_S].value <= 45, "%g",
+                  fit.values[CALIBRATE_WARM_UP_S].value);
+    ck_assert_msg(fit.values[CALIBRATE_WARM_UP_SPEED].value < 0.7, "%g", fit.values[CALIBRATE_WARM_UP_SPEED].value);
+}
+END_TEST
+
+static void refused(const struct history *h, const char *part)
+{
+    const struct service_profile p = small_service();
+    const struct calibrate_facts facts = facts_of(&p);
+    struct calibrate_fit fit;
+    struct err e = {0};
+    ck_assert_msg(!calibrate_fit(h, &facts, &fit, &e), "not refused: %s", part);
+    ck_assert_msg(e.code == ERR_FORMAT && strstr(e.message, part), "'%s' lacks '%s'", e.message, part);
+}
+
+START_TEST(refuses_bad_data)
+{
+    const struct service_profile p = small_service();
+    struct history s = schedule(60), h = play(&p, &s, true, 3);
+    int n = h.n;
+    h.n = 20;
+    refused(&h, "too few points: ");
+    h.n = n;
+    for (int i = 0; i < n; i++) // CPU that falls as requests rise
+        h.rows[i].cpu_s = 0.5 * h.rows[i].time_s - 0.004 * h.rows[i].requests;
+    refused(&h, "CPU: falls with requests");
+    for (int i = 0; i < n; i++) // CPU of somebody else
+        h.rows[i].cpu_s = 0.1 * h.rows[i].time_s + 0.001 * h.rows[i].requests + 2 * sin(h.rows[i].time_s);
+    refused(&h, "residuals above the limit");
+    for (int i = 0; i < n; i++)
+        h.rows[i].cpu_s = 0.0025 * h.rows[i].requests;
+    for (int i = 0; i < n; i++)
+        for (int b = 0; b <= h.n_bounds; b++) // everything in the last bucket but one
+            h.rows[i].bucket[b] = b < h.n_bounds - 1 ? 0 : h.rows[i].requests;
+    refused(&h, "too coarse");
+    history_finish(&h);
+    h = play(&p, &s, true, 3);
+    for (int i = 0; i < n; i++)
+        for (int b = 0; b <= h.n_bounds; b++) // half of them at 25 ms, half at 200 ms: no log-normal time
+            h.rows[i].bucket[b] = (b < 1 ? 0.5 : b < 7 ? 0.5 : 1.0) * h.rows[i].requests;
+    refused(&h, "residuals above the limit");
+    history_finish(&h);
+    history_finish(&s);
+}
+END_TEST
+
+START_TEST(records_come_back)
+{
+    const struct service_profile p = small_service();
+    const struct calibrate_facts facts = facts_of(&p);
+    struct history s = schedule(60), h = play(&p, &s, true, 2), back;
+    struct calibrate_facts facts_back;
+    static struct calibrate_fit one, two;
+    CLEANUP_BUF struct buf text = {0};
+    struct err e = {0};
+    calibrate_write_record(&h, &facts, &text);
+    ck_assert_msg(calibrate_parse_record("r", text.bytes, text.len, &back, &facts_back, &e), "%s", e.message);
+    ck_assert_int_eq(back.n, h.n);
+    ck_assert(memcmp(&facts, &facts_back, sizeof facts) == 0);
+    ck_assert(calibrate_fit(&h, &facts, &one, &e) && calibrate_fit(&back, &facts_back, &two, &e));
+    for (int i = 0; i < CALIBRATE_PARAMETERS; i++)
+        ck_assert_double_eq_tol(one.values[i].value, two.values[i].value, 1e-3 * fabs(one.values[i].value) + 1e-6);
+    history_finish(&back);
+    for (size_t cut = 0; cut < text.len; cut += 997) {
+        struct history h2 = {0};
+        if (calibrate_parse_record("r", text.bytes, cut, &h2, &facts_back, NULL))
+            ck_assert_int_lt(h2.n, h.n);
+        history_finish(&h2);
+    }
+    history_finish(&h);
+    history_finish(&s);
+}
+END_TEST
+
+START_TEST(writes_a_profile_that_is_read)
+{
+    const struct service_profile p = small_service();
+    static struct calibrate_fit fit;
+    static struct service_profile read, meant;
+    char path[] = "/tmp/maestro-profile-XXXXXX.yaml";
+    CLEANUP_BUF struct buf text = {0};
+    struct err e = {0};
+    ck_assert(fit_of(&p, 60, &fit, &e));
+    calibrate_write_profile(&fit, &text);
+    int file = mkstemps(path, 5);
+    ck_assert(file >= 0 && write(file, text.bytes, text.len) == (ssize_t)text.len && close(file) == 0);
+    bool done = profile_load(path, &read, &e);
+    unlink(path);
+    ck_assert_msg(done, "%s\n%s", e.message, text.bytes);
+    calibrate_profile(&fit, "x", &meant);
+    ck_assert_double_eq_tol(read.service.model.wait_ms, meant.service.model.wait_ms, 0.01);
+    ck_assert_int_eq(read.service.model.concurrency, 4);
+    ck_assert_int_eq(read.measurement.buckets_ms.n, meant.measurement.buckets_ms.n);
+    ck_assert_double_eq(read.pods.memory_limit_mib, 96);
+    ck_assert(strstr(text.bytes, "# +- "));
+}
+END_TEST
+
+START_TEST(twins_agree)
+{
+    const struct service_profile p = small_service();
+    struct history s = {0};
+    add(&s, 10, 0, 0, 1);
+    for (int pods = 1; pods <= 2; pods++) {
+        for (int step = 1; step <= 6; step++)
+            add(&s, 35, 6 * (pods - 1) + step, pods * step * 10, pods);
+        add(&s, 25, 0, 0, pods + 1);
+    }
+    struct history real = play(&p, &s, true, 11), exact = play(&p, &s, true, 12), fast = play(&p, &s, false, 13);
+    const struct history *sides[CALIBRATE_SIDES] = {&real, &exact, &fast};
+    struct calibrate_check check;
+    struct err e = {0};
+    CLEANUP_BUF struct buf text = {0};
+    ck_assert_msg(calibrate_compare(sides, 15, 0, &check, &e), "%s", e.message);
+    ck_assert_int_ge(check.n_below, 8);
+    ck_assert_int_eq(check.n_onsets, 2);
+    ck_assert_double_le(check.p95_error[1], 0.15);
+    ck_assert_double_le(check.p95_error[2], 0.15);
+    ck_assert_double_le(check.cpu_error[1], 0.15);
+    ck_assert_double_le(check.cpu_error[2], 0.15);
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < CALIBRATE_SIDES; k++)
+            ck_assert_double_eq_tol(check.onset_rps[i][k], 40 * (i + 1), 8 * (i + 1));
+    calibrate_write_check(&check, &text);
+    ck_assert(strstr(text.bytes, "p95_ms_real,p95_ms_exact,p95_ms_fast"));
+    calibrate_check_finish(&check);
+    history_finish(&real);
+    history_finish(&exact);
+    history_finish(&fast);
+    history_finish(&s);
+}
+END_TEST
+
+SUITE("calibrate", finds_the_service_again, knows_what_it_does_not_know, tells_spreads_of_cpu, sees_pods_warm_up,
+      refuses_bad_data, records_come_back, writes_a_profile_that_is_read, twins_agree)
