@@ -141,5 +141,96 @@ START_TEST(a_flag_is_no_distance)
 }
 END_TEST
 
+/* The policy that is shipped, fed by one service every 15 s. */
+struct service {
+    struct policy_file file;
+    struct arena arena;
+    struct greedy greedy;
+    struct observation_state state;
+    double time_s;
+};
+
+static double look(struct service *s, double rps)
+{
+    const struct control *c = &s->file.control;
+    bool idle = rps <= 0;
+    float features[OBSERVATION_LIMIT];
+    struct pod_record pod = {.cpu_request_percent = 50};
+    struct sample sample = {.time_s = s->time_s += 15, .ready = 3, .pods = &pod, .n_pods = 1};
+    const double values[SIGNAL_COUNT] = {1 + 0.5 * rps, 0.3, 3, idle ? 0 : 80, rps};
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        sample.signals[i] = (struct reading){values[i], 7, VALIDITY_VALID};
+    if (idle)
+        sample.signals[SIGNAL_P95] = (struct reading){.age_s = 7, .validity = VALIDITY_ABSENT};
+    sample.error_ratio = sample.signals[SIGNAL_P95];
+    if (s->state.n_updates)
+        observation_update(&c->observation, &s->state, &c->target, &sample);
+    else
+        observation_reset(&c->observation, &s->state, &c->target, &sample);
+    observation_features(&c->observation, &s->state, features);
+    return (double)greedy_ood(&s->greedy, features);
+}
+
+static void service_open(struct service *s)
+{
+    static char bytes[1 << 20];
+    char path[512];
+    struct arena plan = {0};
+    struct err e = {0};
+    snprintf(path, sizeof path, "%s/policies/pretrained/web-api.safetensors", getenv("MAESTRO_SOURCE"));
+    FILE *f = fopen(path, "rb");
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    *s = (struct service){.time_s = 1.7e9};
+    ck_assert_msg(policyfile_parse(path, bytes, n, &s->file, &e), "%s", e.message);
+    greedy_carve(&s->greedy, &s->file, &plan);
+    ck_assert(arena_init(&s->arena, plan.used, &e));
+    greedy_carve(&s->greedy, &s->file, &s->arena);
+    ck_assert_msg(greedy_load(&s->greedy, &e), "%s", e.message);
+}
+
+static void service_close(struct service *s)
+{
+    policyfile_finish(&s->file);
+    arena_finish(&s->arena);
+}
+
+/* 1 is the limit from which the HPA's rule decides and nothing is scaled down. */
+START_TEST(the_shipped_policy_knows_an_idle_service)
+{
+    static struct service s;
+    service_open(&s);
+    ck_assert_double_lt(look(&s, 0), 0.85); // idle from the start: the history is short, and that is all
+    for (int i = 0; i < 40; i++)
+        ck_assert_double_lt(look(&s, 0), 0.85);
+    ck_assert_double_lt(look(&s, 0), 0.3);
+    service_close(&s);
+}
+END_TEST
+
+START_TEST(the_shipped_policy_gets_over_a_load_that_stops)
+{
+    static const double LOADS[] = {1, 20, 150, 3000};
+    for (size_t k = 0; k < 4; k++) {
+        static struct service s;
+        int n_outside = 0;
+        service_open(&s);
+        for (int i = 0; i < 240; i++)
+            (void)look(&s, LOADS[k]);
+        for (int i = 0; i < 240; i++) {
+            double ood = look(&s, 0);
+            ck_assert_double_lt(ood, 1.1);
+            n_outside += ood > 1;
+            ck_assert(i < 20 || ood < 1); // five minutes
+        }
+        ck_assert(k < 2 ? n_outside == 0 : n_outside > 0); // a big load that vanishes is strange, for a while
+        ck_assert_double_lt(look(&s, 0), 0.4);
+        service_close(&s);
+    }
+}
+END_TEST
+
 SUITE("greedy", rows_together_are_rows_alone, a_masked_action_is_not_taken, what_is_not_finite_is_no_answer,
-      how_far_outside, a_flag_is_no_distance)
+      how_far_outside, a_flag_is_no_distance, the_shipped_policy_knows_an_idle_service,
+      the_shipped_policy_gets_over_a_load_that_stops)
