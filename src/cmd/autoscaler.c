@@ -39,10 +39,19 @@ static struct config_section sections[SECTIONS] = {
     {"kubernetes", "Where the cluster is.", live_kubernetes_keys, 0, &kubernetes},
 };
 
+static bool print_journal;
+
+static const struct cli_option options[] = {
+    {"print-journal", 0, CLI_FLAG, NULL, "Print the files of autoscaler.journal, the oldest first, and end",
+     &print_journal},
+};
+
 static const struct cli_verb verb = {
     .name = "maestro-autoscaler",
     .summary = "scale Deployments as their policies and guards say",
     .words = "",
+    .options = options,
+    .n_options = (int)(sizeof options / sizeof *options),
 };
 
 /* Everything of a run. The board, the status and the moments may be read by the server's threads. */
@@ -303,10 +312,39 @@ static void block_signals(sigset_t *set)
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
+/* false: there is no such file, or it cannot be read. */
+static bool print_file(const char *path)
+{
+    char bytes[65536];
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return false;
+    for (size_t n; (n = fread(bytes, 1, sizeof bytes, f)) > 0;)
+        fwrite(bytes, 1, n, stdout);
+    bool done = !ferror(f);
+    fclose(f);
+    return done;
+}
+
+/* An image without a shell has nobody else who could. */
+static bool print_all(struct err *e)
+{
+    char path[CONFIG_TEXT + 16];
+    if (!*settings.journal)
+        return err_set(e, ERR_USAGE, "--print-journal: autoscaler.journal names no file");
+    for (int i = settings.journal_keep; i > 0; i--) {
+        snprintf(path, sizeof path, "%s.%d", settings.journal, i);
+        (void)print_file(path); // as many as there are
+    }
+    return print_file(settings.journal) || err_set(e, ERR_IO, "%s: cannot read it", settings.journal);
+}
+
 static bool run(struct err *e)
 {
     static struct running r;
     sigset_t set;
+    if (print_journal)
+        return print_all(e);
     block_signals(&set);
     pthread_mutex_init(&r.lock, NULL);
     bool done = open_all(&r, e);
