@@ -18,7 +18,7 @@ struct replay_report {
 
 struct replay;
 
-/* policies: folder of policy files, NULL: none. ERR_USAGE: there is no such folder. */
+/* policies: folder of policy files, taken for what decided by their bytes, whatever their names; NULL: none. ERR_USAGE: there is no such folder. */
 MUST_CHECK bool replay_open(const char *policies, struct replay **out, struct err *e);
 void replay_close(struct replay *r); /* accepts NULL */
 

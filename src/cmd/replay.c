@@ -9,7 +9,7 @@
 static const char *policies;
 
 static const struct cli_option option_rows[] = {
-    {"policies", 'p', CLI_TEXT, "FOLDER", "policy files, NAME.safetensors, so that networks are asked again too",
+    {"policies", 'p', CLI_TEXT, "FOLDER", "policy files, by whatever name, so that networks are asked again too",
      &policies},
 };
 

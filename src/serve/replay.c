@@ -7,6 +7,7 @@
 #include <maestro/pool.h>
 #include <maestro/registry.h>
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,11 +130,34 @@ static bool is_sound(const struct control *c, const struct control_state *s)
            g->n_changes >= 0 && g->n_changes < 2 * GUARD_HISTORY && memchr(s->target.name, '\0', TARGET_NAME);
 }
 
+/* Any policy file of the folder with these bytes: on the cluster it had another name, such as that of a ConfigMap's key. */
+static bool find_same(const char *folder, const char *wanted, char out[PATH_MAX])
+{
+    static const char END[] = ".safetensors";
+    char path[PATH_MAX], hash[JOURNAL_HASH];
+    bool found = false;
+    DIR *dir = opendir(folder);
+    for (const struct dirent *at; dir && !found && (at = readdir(dir));) {
+        size_t n = strlen(at->d_name), n_end = strlen(END);
+        if (n < n_end || strcmp(at->d_name + n - n_end, END) != 0)
+            continue;
+        int length = snprintf(path, sizeof path, "%s/%s", folder, at->d_name);
+        found = length < (int)sizeof path && pool_file_hash(path, hash, NULL) && strcmp(hash, wanted) == 0;
+    }
+    if (found)
+        memcpy(out, path, sizeof path);
+    if (dir)
+        closedir(dir);
+    return found;
+}
+
 /* ppo:NAME or ppo:PATH as a file here, if its bytes are those that decided. */
 static bool find_file(const struct replay *r, const struct journal_line *line, char out[PATH_MAX], struct err *e)
 {
     const char *name = line->policy + strlen("ppo:");
     char hash[JOURNAL_HASH];
+    if (r->policies && find_same(r->policies, line->policy_hash, out))
+        return true;
     if (strchr(name, '/'))
         snprintf(out, PATH_MAX, "%s", name);
     else if (!r->policies)

@@ -78,6 +78,13 @@ START_TEST(journals_replay_bit_for_bit)
     ck_assert_int_gt(report.n_proposals, 300); // the network's and the fixed ones
     ck_assert_int_eq(report.n_targets, 5);
     ck_assert_ptr_nonnull(strstr(report.missing, "decides from what the journal does not hold"));
+    char path[FOLDER_BYTES + 32], other[FOLDER_BYTES + 32]; // the same bytes under another name
+    long long n_proposals = report.n_proposals;
+    snprintf(path, sizeof path, "%s/web.safetensors", folder);
+    snprintf(other, sizeof other, "%s/policy.safetensors", folder);
+    ck_assert_int_eq(rename(path, other), 0);
+    ck_assert_msg(replay(journal, folder, &report, &e), "%s", e.message);
+    ck_assert_int_eq(report.n_proposals, n_proposals);
     ck_assert_msg(replay(journal, NULL, &report, &e), "%s", e.message); // without the file: proposals as recorded
     ck_assert_ptr_nonnull(strstr(report.missing, "no folder"));
     CLEANUP_BUF struct buf text = {0};
