@@ -8,8 +8,8 @@ minute and component; and whether they are flat.
 
 Flat, as stated before any run: in every sitting of at least 30 minutes, from its tenth minute on, the straight line through resident
 memory rises by at most 1 MiB an hour and the one through descriptors by at most 1 an hour; in every sitting no container of ours
-restarts, the Lease has one holder and no transition, and is never older than the 10 s within which it must be renewed. Judged are
-the three servers: pods of the demo service come and go, and Prometheus keeps what it scrapes.
+restarts or is away at a look, the Lease has one holder and no transition, and is never older than the 10 s within which it must be
+renewed. Judged are the three servers: pods of the demo service come and go, and Prometheus keeps what it scrapes.
 """
 import datetime
 import pathlib
@@ -76,8 +76,10 @@ def slope_an_hour(rows, column):
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
 
 
-def judge_component(sitting, component, rows):
+def judge_component(sitting, component, rows, minutes):
     where = f"sitting {sitting}, {component}"
+    if len(rows) < minutes:
+        yield f"{where}: not there in {minutes - len(rows)} of {minutes} minutes"
     if any(row["restarts"] != "0" for row in rows):
         yield f"{where}: restarted"
     if len(rows) < LEAST_MINUTES:
@@ -89,7 +91,7 @@ def judge_component(sitting, component, rows):
 
 
 def judge_lease(sitting, rows):
-    """Judged on the autoscaler's rows."""
+    """Every row of a minute says the same of it."""
     if len({(row["lease_holder"], row["lease_transitions"]) for row in rows}) != 1 or not rows[0]["lease_holder"]:
         yield f"sitting {sitting}: the Lease has not had one holder all the time"
     late = [row for row in rows if float(row["lease_gap_s"]) > RENEW_S]
@@ -99,14 +101,11 @@ def judge_lease(sitting, rows):
 
 def judge(rows):
     for sitting in sorted({row["sitting"] for row in rows}, key=int):
+        here = [row for row in rows if row["sitting"] == sitting]
+        minutes = len({row["minute"] for row in here})
         for component in JUDGED:
-            own = [row for row in rows if row["sitting"] == sitting and row["component"] == component]
-            if not own:
-                yield f"sitting {sitting}, {component}: was not there"
-                continue
-            yield from judge_component(sitting, component, own)
-            if component == "maestro-autoscaler":
-                yield from judge_lease(sitting, own)
+            yield from judge_component(sitting, component, [row for row in here if row["component"] == component], minutes)
+        yield from judge_lease(sitting, here)
 
 
 def figures(rows):
