@@ -3,10 +3,11 @@
 
     measures.py FOLDER ABOUT.json ROWS.csv TIMELINE.csv
 
-In: FOLDER/k6.csv (k6's own times of every request), FOLDER/summary.json (k6's totals), FOLDER/samples.csv (sampler.py, once a second).
-Out: a row in ROWS and the course in TIMELINE. A request's latency is what its user waits: for the connection and then for the
-answer (http_req_blocked + http_req_duration), by k6's clock; it belongs to the moment at which it was sent. One that failed is over
-both limits, and counts in percentiles as no faster than the service's time-out: failing fast must not look good.
+In: FOLDER/k6.csv (k6's own times of every request), FOLDER/summary.json (k6's totals), FOLDER/samples.csv
+(sampler.py, once a second). Out: a row in ROWS and the course in TIMELINE. A request's latency is what its user
+waits: for the connection and then for the answer (http_req_blocked + http_req_duration), by k6's clock; it belongs to
+the moment at which it was sent. One that failed is over both limits, and counts in percentiles as no faster than the
+service's time-out: failing fast must not look good.
 """
 import bisect
 import csv
@@ -88,7 +89,8 @@ def held(samples, column, began_s, ended_s):
 
 
 def replicas(samples, began_s, length_s):
-    """Cost counts pods that are there, starting and terminating ones too; scalings are changes of the count that is asked for."""
+    """Cost counts pods that are there, starting and terminating ones too; scalings are changes of the count that is
+    asked for."""
     ended_s = began_s + length_s
     pieces = list(held(samples, "pods", began_s, ended_s))
     area = sum((end - start) * n for start, end, n in pieces)

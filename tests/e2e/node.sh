@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # used by, and set by, the scripts
-# node: what compare, soak and costs share: a full node of their own with the overlay one-node on it, the demo service brought
-# back to the same beginning, autoscalers switched on and off, k6 against the Service, the sampler. Sourced behind test.sh;
-# $build is the folder of the build.
+# node: what compare, soak and costs share: a full node of their own with the overlay one-node on it, the demo service
+# brought back to the same beginning, autoscalers switched on and off, k6 against the Service, the sampler. Sourced
+# behind test.sh; $build is the folder of the build.
 e2e_folder=$testbed_source/tests/e2e
 demo_service_name=target-app
 metrics_path=/apis/metrics.k8s.io/v1beta1/namespaces/demo/pods
@@ -80,8 +80,8 @@ scalers_off() {
     within 60 pods_are maestro maestro-autoscaler 0
 }
 
-# The same beginning for every run: no autoscaler, pods that nobody has used, a Prometheus that remembers nothing, a metrics
-# server that knows the pods.
+# The same beginning for every run: no autoscaler, pods that nobody has used, a Prometheus that remembers nothing, a
+# metrics server that knows the pods.
 node_reset() { # REPLICAS
     scalers_off || return 1
     kubectl_inside -n demo scale deployment target-app --replicas=0 >/dev/null
@@ -108,8 +108,8 @@ print(f'{json.loads(head["__metadata__"]["control"])[sys.argv[2]]:g}')
 EOF
 }
 
-# The policy goes in as an operator would put it in; the autoscaler measures as the policy was trained, and Prometheus scrapes
-# every second whatever the policy is told.
+# The policy goes in as an operator would put it in; the autoscaler measures as the policy was trained, and Prometheus
+# scrapes every second whatever the policy is told.
 maestro_policy() { # FILE
     kubectl_inside -n maestro create configmap maestro-policy --dry-run=client -o yaml --from-file=policy.safetensors="$1" |
         kubectl_inside apply --server-side --force-conflicts -f - >/dev/null || return 1
@@ -155,8 +155,8 @@ sampler_off() {
     wait "$sampler_pid" 2>/dev/null || true
 }
 
-# k6 against the Service, its times of every request in FOLDER/k6.csv, its totals in FOLDER/summary.json. A limit that was crossed
-# (status 99) is what is measured, and no failure.
+# k6 against the Service, its times of every request in FOLDER/k6.csv, its totals in FOLDER/summary.json. A limit that
+# was crossed (status 99) is what is measured, and no failure.
 k6_run() { # FOLDER SCRIPT OPTION...
     local folder=$1 script=$2 status=0
     shift 2

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""page: the comparison as one HTML page that needs no other file. In: the results' rows and courses; style, script and palette of the
-project's report page (src/report), and the chart library that page inlines. Out: text. Judges nothing: results.py does.
+"""page: the comparison as one HTML page that needs no other file. In: the results' rows and courses; style, script
+and palette of the project's report page (src/report), and the chart library that page inlines. Out: text. Judges
+nothing: results.py does.
 
     page.py summary RESULTS.csv OPTIONS                              the tables as text; options as for plan.py missing
     page.py page RESULTS.csv COURSE.csv OUT.html COMMAND OPTIONS

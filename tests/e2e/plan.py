@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""plan: what is compared, and which runs of it are missing. Loads, autoscalers, limits and the hash that tells one setting from
-another; nothing is run here, no cluster is asked.
+"""plan: what is compared, and which runs of it are missing. Loads, autoscalers, limits and the hash that tells one
+setting from another; nothing is run here, no cluster is asked.
 
     plan.py missing RESULTS OPTIONS   the runs that have no valid row yet, one "LOAD SCALER RUN SECONDS SETTINGS POLICY" a line
     plan.py load LOAD [--scale=X]     a load as words for the shell: script=..., warm_rate=..., given=(-e A=B ...)
@@ -38,8 +38,8 @@ UNTUNED = ("hpa-60", "hpa-60-scaled")
 
 
 class Load:
-    """A script of k6/ with its arguments. factor: by how much time is compressed, against the script's own default lengths, or
-    against a real day for the diurnal one."""
+    """A script of k6/ with its arguments. factor: by how much time is compressed, against the script's own default
+    lengths, or against a real day for the diurnal one."""
 
     def __init__(self, name, scale=1.0):
         def at(seconds):
@@ -92,8 +92,8 @@ def scaled(default_s, factor):
 
 
 def hpa(scaler, load, target=HPA_TARGET, window_s=HPA_WINDOW_S):
-    """The HPA's object. hpa-60 has no behavior at all; hpa-60-scaled the defaults spelt out, every time divided by the load's
-    factor; hpa-tuned the target and window that the simulator found."""
+    """The HPA's object. hpa-60 has no behavior at all; hpa-60-scaled the defaults spelt out, every time divided by
+    the load's factor; hpa-tuned the target and window that the simulator found."""
     spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "target-app"}, "minReplicas": LEAST,
             "maxReplicas": MOST, "metrics": [{"type": "Resource", "resource": {
                 "name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}}]}

@@ -1,5 +1,5 @@
-"""pods: what the processes of pods cost, as the kernel counts it. Finds a pod's processes by its uid in the names of control groups,
-under version 1 and version 2, so that nothing has to run inside the pod."""
+"""pods: what the processes of pods cost, as the kernel counts it. Finds a pod's processes by its uid in the names of
+control groups, under version 1 and version 2, so that nothing has to run inside the pod."""
 import os
 import pathlib
 

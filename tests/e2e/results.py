@@ -1,6 +1,7 @@
 """results: rows of a comparison's CSV, and what follows from them.
 
-The rule of victory, stated before any run. For one load, over the valid runs of the present settings, at least three of each:
+The rule of victory, stated before any run. For one load, over the valid runs of the present settings, at least three
+of each:
 
     violation   share of requests over the soft limit, failed ones included, in percent; mean over the runs
     cost        replica-hours, terminating pods included; mean over the runs
@@ -12,8 +13,8 @@ The rule of victory, stated before any run. For one load, over the valid runs of
     as cheap    Maestro's cost <= the baseline's + spread
     fewer       Maestro's violation < the baseline's - spread
 
-Maestro wins a load if it is not worse and cheaper, or as cheap with fewer violations. It draws if it is not worse and as cheap.
-Else it loses. The goal is three of four loads.
+Maestro wins a load if it is not worse and cheaper, or as cheap with fewer violations. It draws if it is not worse and
+as cheap. Else it loses. The goal is three of four loads.
 """
 import csv
 import os

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""soak: memory, descriptors, restarts and leases over hours. In: the API server, the kernel. Out: rows of doc/results/soak.csv, one a
-minute and component; and whether they are flat.
+"""soak: memory, descriptors, restarts and leases over hours. In: the API server, the kernel. Out: rows of
+doc/results/soak.csv, one a minute and component; and whether they are flat.
 
     soak.py minutes ROWS.csv                           how many minutes there are already, and the next sitting's number
     soak.py watch ROWS.csv PORT PKI BED SITTING MINUTES    runs inside the bed
     soak.py judge ROWS.csv                             what is wrong, a line each
 
-Flat, as stated before any run: in every sitting of at least 30 minutes, from its tenth minute on, the straight line through resident
-memory rises by at most 1 MiB an hour and the one through descriptors by at most 1 an hour; in every sitting no container of ours
-restarts or is away at a look, the Lease has one holder and no transition, and is never older than the 10 s within which it must be
-renewed. Judged are the three servers: pods of the demo service come and go, and Prometheus keeps what it scrapes.
+Flat, as stated before any run: in every sitting of at least 30 minutes, from its tenth minute on, the straight line
+through resident memory rises by at most 1 MiB an hour and the one through descriptors by at most 1 an hour; in every
+sitting no container of ours restarts or is away at a look, the Lease has one holder and no transition, and is never
+older than the 10 s within which it must be renewed. Judged are the three servers: pods of the demo service come and
+go, and Prometheus keeps what it scrapes.
 """
 import datetime
 import pathlib
