@@ -119,16 +119,19 @@ void calibrate_find_steps(const struct history *h, struct calibrate_fit *fit)
     }
 }
 
-/* Mean throughput of the saturated steps; its error from the scatter between them and from their counts. */
+/* Throughput of the saturated steps; its error from the scatter between them and from their counts. A busy machine does less when
+ * most is asked of it: where a lighter step served more, the service can do that much, and the error covers both. */
 static void fit_plateau(struct calibrate_fit *fit)
 {
-    double served = 0, seconds = 0, squares = 0;
+    double served = 0, seconds = 0, squares = 0, lighter = 0;
     int n = 0;
     for (int i = 0; i < fit->n_steps; i++) {
         const struct calibrate_step *s = &fit->steps[i];
         double span_s = s->to_s - s->from_s;
-        if (!s->saturated)
+        if (!s->saturated) {
+            lighter = fmax(lighter, s->served_rps);
             continue;
+        }
         served += s->served_rps * span_s;
         seconds += span_s;
         squares += s->served_rps * s->served_rps * span_s;
@@ -140,8 +143,13 @@ static void fit_plateau(struct calibrate_fit *fit)
     }
     double mean = served / seconds, scatter = fmax(squares / seconds - mean * mean, 0);
     double error = sqrt(scatter / n + mean * mean / served * 0.3); // services of spread 0.55 leave no more chance
-    calibrate_set(fit, CALIBRATE_CAPACITY_RPS, mean, error);
-    calibrate_say(fit, CALIBRATE_CAPACITY_RPS, CALIBRATE_MEASURED, "throughput of %d saturated steps", n);
+    bool more = lighter > mean + 2 * error;
+    calibrate_set(fit, CALIBRATE_CAPACITY_RPS, more ? lighter : mean,
+                  more ? hypot(error, 0.5 * (lighter - mean)) : error);
+    calibrate_say(fit, CALIBRATE_CAPACITY_RPS, CALIBRATE_MEASURED,
+                  more ? "%d saturated steps did %.4g/s, a lighter one did more"
+                       : "throughput of %d saturated steps, %.4g/s",
+                  n, mean);
 }
 
 enum { INTERVALS = 1024 };

@@ -89,23 +89,25 @@ static int find_stretches(const struct history *h, struct stretch *out, int room
     return n;
 }
 
-/* Load at which the p95 of one replica count passes the limit, linear in its logarithm between steps. */
+/* Load at which the p95 of one replica count passes the limit for good, linear in its logarithm between steps. A disturbance on
+ * a lighter step is none. */
 static double onset(const struct history *h, const struct stretch *stretches, int n, int replicas, double limit_ms)
 {
-    double load = 0, ms = 0;
+    double load = 0, ms = 0, found = (double)NAN;
+    bool over = false;
     for (int i = 0; i < n; i++) {
         const struct stretch *s = &stretches[i];
-        if (s->replicas != replicas)
-            continue;
-        double next = p95(h, s->from_s, s->to_s);
+        double next = s->replicas == replicas ? p95(h, s->from_s, s->to_s) : (double)NAN;
         if (isnan(next))
             continue;
-        if (next > limit_ms)
-            return ms > 0 ? load + (s->offered_rps - load) * log(limit_ms / ms) / log(next / ms) : s->offered_rps;
+        bool passes = next > limit_ms;
+        if (passes && !over)
+            found = ms > 0 ? load + (s->offered_rps - load) * log(limit_ms / ms) / log(next / ms) : s->offered_rps;
+        over = passes;
         load = s->offered_rps;
         ms = next;
     }
-    return (double)NAN;
+    return over ? found : (double)NAN;
 }
 
 static void find_onsets(const struct history *sides[CALIBRATE_SIDES], const struct stretch *stretches, int n,
