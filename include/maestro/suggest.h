@@ -7,6 +7,7 @@
  *     reason (guard.h), explanation                                                   what shaped it
  *     proposal {actions, probabilities, logits, value, ood, replicas, reason}         what the policy wanted
  *     signals {cpu, memory, replicas, p95_latency_ms, rps, error_ratio}: {value, unit, validity, age_s, query}
+ *     lacks, which queries find no series at all, with their settings; "" none
  *     ready, starting, terminating, rolling_out, paused
  *     limits {min_replicas, max_replicas, latency_soft_ms, latency_hard_ms}: {value, source}
  *     assumed, a list of what does not fit together

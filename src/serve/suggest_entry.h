@@ -21,6 +21,7 @@ struct suggest_shown {
     char policy[CONFIG_TEXT], hash[JOURNAL_HASH];
     struct action_set actions;
     char assumed[256]; /* "": nothing */
+    char lacks[256];   /* as in the view */
     struct journal_record record;
 };
 

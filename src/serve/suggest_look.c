@@ -112,6 +112,7 @@ static bool decide(const struct suggest_looker *l, struct suggest_entry *entry, 
     if (who.policy->ops->wants_pods && !fleet_read_pods(l->source->fleet, entry->index, &sample, &out->why))
         return false;
     snprintf(out->policy, sizeof out->policy, "%s", text);
+    memcpy(out->lacks, v->lacks, sizeof out->lacks);
     memcpy(out->hash, pooled->hash, sizeof out->hash);
     out->period_s = entry->control.period_s;
     out->actions = entry->control.actions;
@@ -142,8 +143,8 @@ static void judge(const struct suggest_looker *l, struct suggest_shown *out)
                 prometheus.message[0] ? prometheus.message : "no answer");
     } else if (out->record.guard.reason == GUARD_REASON_BLIND) {
         out->status = 503;
-        err_set(&out->why, ERR_IO, "not enough data: no signal of load can be used%s%.300s",
-                prometheus.message[0] ? "; " : "", prometheus.message);
+        const char *cause = prometheus.message[0] ? prometheus.message : out->lacks;
+        err_set(&out->why, ERR_IO, "not enough data: no signal of load can be used%s%.300s", *cause ? "; " : "", cause);
     } else if (out->record.failed) {
         out->status = 500;
         err_set(&out->why, ERR_IO, "%s", out->record.output.reason);

@@ -196,6 +196,7 @@ static void put_answer(struct json_writer *w, const struct suggest_entry *entry,
     put_decision(w, s);
     put_proposal(w, s);
     put_signals(w, &s->record.sample, queries);
+    put_text(w, "lacks", s->lacks);
     put_limits(w, s);
     put_policy(w, s);
     put_assumed(w, s);

@@ -126,6 +126,7 @@ START_TEST(an_answer_tells_everything_that_made_it)
     fleet.views[0].annotations[1] = (struct fleet_annotation){"latencySoftConstraint", "250"};
     fleet.views[0].n_annotations = 2;
     fleet.views[0].sample.starting = 1;
+    snprintf(fleet.views[0].lacks, sizeof fleet.views[0].lacks, "prometheus.traffic=app finds no series");
     fleet.views[0].sample.signals[SIGNAL_MEMORY] = (struct reading){0, 0, VALIDITY_ABSENT};
     expect_error("web", 503, "not enough");
     suggest_tick(suggest, base_s);
@@ -155,6 +156,7 @@ START_TEST(an_answer_tells_everything_that_made_it)
     ck_assert(json_is_null(json_find(json_find(signals, "memory"), "value")));
     ck_assert_str_eq(text_at(json_find(signals, "rps"), "validity"), "valid");
     ck_assert_double_eq(number_at(r, "starting"), 1);
+    ck_assert_str_eq(text_at(r, "lacks"), "prometheus.traffic=app finds no series");
     const struct json *limits = json_find(r, "limits");
     ck_assert_double_eq(number_at(json_find(limits, "max_replicas"), "value"), 12);
     ck_assert_str_eq(text_at(json_find(limits, "max_replicas"), "source"), "annotation");
