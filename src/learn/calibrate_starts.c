@@ -148,7 +148,8 @@ static void fit_cpu(const struct history *h, struct calibrate_fit *fit)
     }
     double plain = fit_burn(fit, points, n, 0, 1, burn), best = plain;
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
-        for (double speed = 0.1; speed < 0.96; speed += 0.05) {
+        for (int percent = 10; percent <= 95; percent += 5) {
+            double speed = percent / 100.0;
             double left = fit_burn(fit, points, n, lengths[i], speed, trial);
             if (left < best) {
                 best = left;
