@@ -260,6 +260,42 @@ START_TEST(a_prometheus_that_fails_leaves_failed_signals_and_says_why)
 }
 END_TEST
 
+/* Every query is answered, and some know nothing of the targets: each preset is named with the series that it asks for. */
+START_TEST(what_no_query_finds_is_named_with_its_setting)
+{
+    static const char *const TRAFFIC[] = {
+        [LIVE_ISTIO] = "prometheus.traffic=istio finds no series istio_requests_total",
+        [LIVE_APP] = "prometheus.traffic=app finds no series http_requests_total",
+        [LIVE_NGINX_INGRESS] = "prometheus.traffic=nginx-ingress finds no series nginx_ingress_controller_requests"};
+    for (int traffic = LIVE_ISTIO; traffic <= LIVE_NGINX_INGRESS; traffic++) {
+        CLEANUP_BUF struct buf wanted = {0};
+        begin();
+        w.prometheus_settings.traffic = traffic;
+        world_connect(&w, false);
+        refresh_at(100);
+        buf_printf(&wanted,
+                   "prometheus.resources=kubelet-resource finds no series container_memory_working_set_bytes; %s",
+                   TRAFFIC[traffic]);
+        ck_assert_str_eq(view_of("web")->lacks, wanted.bytes);
+        ck_assert_int_eq(view_of("web")->sample.signals[SIGNAL_RPS].validity, VALIDITY_NO_DATA);
+        ck_assert_int_eq(view_of("web")->sample.signals[SIGNAL_P95].validity, VALIDITY_NO_DATA);
+        end();
+    }
+    begin();
+    snprintf(w.prometheus_settings.rps_query, CONFIG_TEXT, "sum by (namespace, deployment, maestro_code) (x)");
+    w.prometheus[WORLD_MEMORY].result = cpu.bytes;
+    world_connect(&w, false);
+    refresh_at(100);
+    ck_assert_str_eq(view_of("web")->lacks, "prometheus.rps_query finds no series");
+    w.prometheus[WORLD_RPS].status = 503; // an outage is no lack
+    w.prometheus[WORLD_RPS].raw = "gone";
+    refresh_at(115);
+    ck_assert_str_eq(view_of("web")->lacks,
+                     "prometheus.traffic=app finds no series http_request_duration_seconds_bucket");
+    end();
+}
+END_TEST
+
 START_TEST(nothing_read_is_a_failed_refresh_that_names_both)
 {
     struct err e = {0};
@@ -688,8 +724,8 @@ START_TEST(one_target_as_a_cluster_keeps_its_schedule)
 }
 END_TEST
 
-SUITE("live", targets_are_found_with_all_that_the_api_says, one_list_and_five_queries_however_many_targets,
-      only_what_is_annotated_is_a_target_unless_told_otherwise,
+SUITE("live", what_no_query_finds_is_named_with_its_setting, targets_are_found_with_all_that_the_api_says,
+      one_list_and_five_queries_however_many_targets, only_what_is_annotated_is_a_target_unless_told_otherwise,
       a_namespace_that_cannot_be_read_does_not_stop_the_others, namespaces_and_selector_go_into_the_list,
       a_deployment_that_vanishes_is_gone_for_a_refresh_and_its_number_free_afterwards,
       an_api_that_fails_keeps_the_views_and_their_ages_grow, a_prometheus_that_fails_leaves_failed_signals_and_says_why,
