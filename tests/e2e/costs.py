@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """costs: what each component takes. Runs inside the bed.
 
-    costs.py start PORT PKI BED           component,start_ms of a pod that is made anew: from the start of its process to 200 on /readyz
-    costs.py taken PORT PKI BED SECONDS   component,rss_mib,cpu_m,fds over so long: highest resident memory and descriptors, mean
-                                          CPU in thousandths of a core, of a component's costliest pod
-    costs.py ask SECONDS SERVE SUGGEST FILE   asks serve ten times a second with FILE's body and suggest once, by their addresses
+    costs.py start PORT PKI BED               component,start_ms of a pod made anew: from the start of its process to
+                                              200 on /readyz
+    costs.py taken PORT PKI BED SECONDS       component,rss_mib,cpu_m,fds over so long: highest resident memory and
+                                              descriptors, mean CPU in thousandths of a core, of its costliest pod
+    costs.py ask SECONDS SERVE SUGGEST FILE   asks serve ten times a second with FILE's body and suggest once, by their
+                                              addresses
 """
 import ctypes
 import http.client
@@ -65,7 +67,8 @@ def start(api, bed, component):
         return {pod["metadata"]["uid"] for pod in found}
 
     before = uids()
-    api.line.request("DELETE", f"{path}/{pods.of_component(api, component)[0]['metadata']['name']}?gracePeriodSeconds=1")
+    name = pods.of_component(api, component)[0]["metadata"]["name"]
+    api.line.request("DELETE", f"{path}/{name}?gracePeriodSeconds=1")
     api.line.getresponse().read()
 
     def successor():

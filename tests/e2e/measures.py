@@ -57,8 +57,8 @@ def latencies(sent):
         return 100 * (n - bisect.bisect_right(ordered, limit)) / n if n else float("nan")
 
     return {"requests": n, "failed": sum(not ok for _, _, ok in sent), "over_soft_percent": over(plan.SOFT_MS),
-            "over_hard_percent": over(plan.HARD_MS), "p50_ms": percentile(ordered, 0.5), "p95_ms": percentile(ordered, 0.95),
-            "p99_ms": percentile(ordered, 0.99)}
+            "over_hard_percent": over(plan.HARD_MS), "p50_ms": percentile(ordered, 0.5),
+            "p95_ms": percentile(ordered, 0.95), "p99_ms": percentile(ordered, 0.99)}
 
 
 def by_window(sent, began_s, length_s, window_s):
@@ -185,7 +185,8 @@ def row_of(folder, about):
                target_restarts=changed(samples, "target_restarts", began_s, length_s))
     wrong = "; ".join(faults(row, samples, began_s, length_s, load))
     row.update(valid="no" if wrong else "yes", reason=wrong)
-    course = [{**{name: about[name] for name in results.KEY}, **step} for step in timeline(sent, samples, began_s, length_s)]
+    run = {name: about[name] for name in results.KEY}
+    course = [{**run, **step} for step in timeline(sent, samples, began_s, length_s)]
     return row, course
 
 
@@ -195,7 +196,8 @@ def main():
     results.append(course_file, results.TIMELINE, map(rounded, course))
     row = {name: row[name] for name in results.ROW}
     results.append(rows, results.ROW, [rounded(row)])
-    print(", ".join(f"{name} {value}" for name, value in rounded(row).items() if name not in results.KEY and value != ""))
+    said = {name: value for name, value in rounded(row).items() if name not in results.KEY and value != ""}
+    print(", ".join(f"{name} {value}" for name, value in said.items()))
     return 0 if row["valid"] == "yes" else 3
 
 

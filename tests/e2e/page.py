@@ -29,7 +29,7 @@ TITLES = {"ramp": "Ramp", "spike": "Spike", "onoff": "On-off", "diurnal": "Diurn
 def library():
     path = next((p for p in LIBRARIES if p and pathlib.Path(p).exists()), None)
     if not path:
-        raise SystemExit("page: the chart library is missing: install libjs-chart.js, or name the file in MAESTRO_CHART_JS")
+        raise SystemExit("page: the chart library is missing: install libjs-chart.js, or name it in MAESTRO_CHART_JS")
     return pathlib.Path(path).read_text(encoding="utf-8").split("//# sourceMappingURL=")[0]
 
 
@@ -54,8 +54,9 @@ class Figures:
         self.count += 1
         data = json.dumps(spec).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
         words = f"<p>{html.escape(note)}</p>\n" if note else ""
-        return (f'<figure>\n<figcaption>{html.escape(title)}</figcaption>\n<div class="canvas"><canvas id="chart-{self.count}" '
-                f'role="img" aria-label="{html.escape(title)}"></canvas></div>\n{words}'
+        name = html.escape(title)
+        return (f'<figure>\n<figcaption>{name}</figcaption>\n<div class="canvas"><canvas id="chart-{self.count}" '
+                f'role="img" aria-label="{name}"></canvas></div>\n{words}'
                 f'<script type="application/json" id="chart-{self.count}-data">{data}</script>\n</figure>\n')
 
 
@@ -63,7 +64,8 @@ def plane(figures, table, load):
     """A point a run."""
     shown = []
     for scaler in plan.SCALERS:
-        points = [(number(row["replica_hours"]), number(row["over_soft_percent"])) for row in table.get((load, scaler), [])]
+        rows = table.get((load, scaler), [])
+        points = [(number(row["replica_hours"]), number(row["over_soft_percent"])) for row in rows]
         if points:
             shown.append(series(scaler, COLOURS[scaler], points))
     spec = {"kind": "scatter", "x_title": "replica-hours", "y_title": "requests over soft limit, %", "y2_title": None,
@@ -91,7 +93,8 @@ def points_of(rows, column):
 
 
 def over_time(figures, found):
-    replicas = [series(scaler, COLOURS[scaler], points_of(rows, "replicas"), stepped=True) for scaler, rows in found.items()]
+    replicas = [series(scaler, COLOURS[scaler], points_of(rows, "replicas"), stepped=True)
+                for scaler, rows in found.items()]
     any_rows = next(iter(found.values()))
     replicas.append(series("load", MUTED, points_of(any_rows, "rps"), second_axis=True, filled=True, faint=True))
     latency = [series(scaler, COLOURS[scaler], points_of(rows, "p95_ms")) for scaler, rows in found.items()]
@@ -99,7 +102,8 @@ def over_time(figures, found):
     latency.append(series("soft limit", SOFT, ends, dashed=True))
     axes = {"kind": "line", "x_title": "time, h:min", "x_is_time": True}
     return (figures.draw("Load and replicas, first run of each",
-                         {**axes, "y_title": "replicas", "y2_title": "requests/s", "y_from_zero": True, "series": replicas}) +
+                         {**axes, "y_title": "replicas", "y2_title": "requests/s", "y_from_zero": True,
+                          "series": replicas}) +
             figures.draw("95th percentile of latency, first run of each",
                          {**axes, "y_title": "p95, ms", "y2_title": None, "y_is_log": True, "series": latency},
                          "Logarithmic, over 5 s; a request that failed counts as a time-out."))
@@ -107,40 +111,44 @@ def over_time(figures, found):
 
 def table_of(table, load):
     head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for _, heading, _ in COLUMNS)
-    text = (f'<div class="scroll">\n<table>\n<caption>{html.escape(TITLES[load])}: mean, and half of the range between runs'
-            f'</caption>\n<thead>\n<tr><th scope="col">autoscaler</th><th scope="col">runs</th>{head}</tr>\n</thead>\n<tbody>\n')
+    text = (f'<div class="scroll">\n<table>\n<caption>{html.escape(TITLES[load])}: mean, and half of the range between '
+            f'runs</caption>\n<thead>\n<tr><th scope="col">autoscaler</th><th scope="col">runs</th>{head}</tr>\n'
+            "</thead>\n<tbody>\n")
     for scaler in plan.SCALERS:
         rows = table.get((load, scaler), [])
-        text += (f'<tr><th scope="row"><span class="mark" style="background: var(--series-{COLOURS[scaler]})"></span>{scaler}'
-                 f"</th><td>{len(rows)}</td>")
+        mark = f'<span class="mark" style="background: var(--series-{COLOURS[scaler]})"></span>'
+        text += f'<tr><th scope="row">{mark}{scaler}</th><td>{len(rows)}</td>'
         for column, _, digits in COLUMNS:
             numbers = results.values(rows, column)
-            text += (f"<td>{results.mean(numbers):.{digits}f}<small>±{results.half_range(numbers):.{digits}f}</small></td>"
-                     if numbers else "<td></td>")
+            middle, half = results.mean(numbers), results.half_range(numbers)
+            text += f"<td>{middle:.{digits}f}<small>±{half:.{digits}f}</small></td>" if numbers else "<td></td>"
         text += "</tr>\n"
     return text + "</tbody>\n</table>\n</div>\n"
 
 
 def section(figures, table, wanted, course, load):
     _, _, sentence = results.judge(table, load, plan.UNTUNED)
-    text = f'<section id="{load}">\n<h2>{html.escape(TITLES[load])}</h2>\n<p>{html.escape(sentence)}</p>\n' + table_of(table, load)
-    text += '<div class="grid">\n' + plane(figures, table, load)
+    text = f'<section id="{load}">\n<h2>{html.escape(TITLES[load])}</h2>\n<p>{html.escape(sentence)}</p>\n'
+    text += table_of(table, load) + '<div class="grid">\n' + plane(figures, table, load)
     found = courses(course, wanted, table, load)
     return text + (over_time(figures, found) if found else "") + "</div>\n</section>\n"
 
 
 def invalid_runs(rows, wanted):
     bad = [row for row in rows if row["valid"] != "yes" and results.key(row) in wanted]
-    text = f"<section id=\"invalid\">\n<h2>Runs that were thrown out</h2>\n<p>{len(bad)} runs broke a rule of validity and were run again.</p>\n"
+    lines = "\n".join(f"{row['load']} {row['scaler']} run {row['run']}: {row['reason']}" for row in bad)
+    text = ('<section id="invalid">\n<h2>Runs that were thrown out</h2>\n'
+            f"<p>{len(bad)} runs broke a rule of validity and had to be run again.</p>\n")
     if bad:
-        text += "<pre>" + html.escape("\n".join(f"{r['load']} {r['scaler']} run {r['run']}: {r['reason']}" for r in bad)) + "</pre>\n"
+        text += f"<pre>{html.escape(lines)}</pre>\n"
     return text + "</section>\n"
 
 
 def page(rows, wanted, course, loads, code, command):
     table, figures, report = results.usable(rows, wanted), Figures(), plan.ROOT / "src/report"
     judged = [(load, *results.judge(table, load, plan.UNTUNED)) for load in loads]
-    verdict = "".join(f"<li><b>{html.escape(TITLES[load])}</b><span>{html.escape(words)}</span></li>\n" for load, _, _, words in judged)
+    verdict = "".join(f"<li><b>{html.escape(TITLES[load])}</b><span>{html.escape(words)}</span></li>\n"
+                      for load, _, _, words in judged)
     closing = results.conclusion([verdict for _, verdict, _, _ in judged])
     better = " better" if "reached" in closing else ""
     sections = "".join(section(figures, table, wanted, course, load) for load in loads)
@@ -193,7 +201,7 @@ def main():
     sys.argv[1:] = ["missing", rows, *words]
     options = plan.arguments()
     loads, scalers = options.loads.split(), options.scalers.split()
-    wanted = {(load.name, scaler, str(run), settings, policy) for load, scaler, run, settings, policy in plan.wanted(options)}
+    wanted = {(load.name, scaler, str(run), *hashes) for load, scaler, run, *hashes in plan.wanted(options)}
     if verb == "summary":
         print(*results.summary(results.read(rows), wanted, loads, scalers, plan.UNTUNED), sep="\n")
         return

@@ -2,7 +2,8 @@
 """plan: what is compared, and which runs of it are missing. Loads, autoscalers, limits and the hash that tells one
 setting from another; nothing is run here, no cluster is asked.
 
-    plan.py missing RESULTS OPTIONS   the runs that have no valid row yet, one "LOAD SCALER RUN SECONDS SETTINGS POLICY" a line
+    plan.py missing RESULTS OPTIONS   the runs that have no valid row yet, a line each: load, autoscaler, run,
+                                      seconds, hash of the settings, hash of the policy
     plan.py load LOAD [--scale=X]     a load as words for the shell: script=..., warm_rate=..., given=(-e A=B ...)
     plan.py trace LOAD [--scale=X]    the same load as t_seconds,rps, for the simulator
     plan.py hpa SCALER LOAD OPTIONS   the HorizontalPodAutoscaler as JSON
@@ -30,7 +31,7 @@ OVERHEAD_S = 100  # between two runs: fresh pods, fresh Prometheus, first metric
 SERVICE = ("manifests/overlays/one-node/target-app.yaml", "manifests/overlays/one-node/config/app.yaml",
            "manifests/overlays/one-node/config/prometheus.yml", "manifests/target-app/target-app.yaml")
 
-# Defaults of Kubernetes, in seconds; the controller's own period and the metrics' resolution (15 s) belong to the cluster.
+# Defaults of Kubernetes; the controller's own period and the metrics' resolution (15 s) belong to the cluster.
 HPA_WINDOW_S, HPA_PERIOD_S = 300, 15
 HPA_TARGET = 60
 SCALERS = ("hpa-60", "hpa-60-scaled", "hpa-tuned", "maestro")
@@ -64,7 +65,8 @@ class Load:
         elif name == "diurnal":  # a day
             self.warm_rate = RATE // 5
             self.times = {"DAY": at(600)}
-            self.stages = [(at(600) / 48, RATE * (0.2 + 0.4 * (1 - math.cos(2 * math.pi * i / 48)))) for i in range(1, 49)]
+            self.stages = [(at(600) / 48, RATE * (0.2 + 0.4 * (1 - math.cos(2 * math.pi * i / 48))))
+                           for i in range(1, 49)]
             self.factor = 86400 / at(600)
         else:
             raise SystemExit(f"plan: '{name}' is none of {', '.join(LOADS)}")
@@ -87,15 +89,15 @@ LOADS = ("ramp", "spike", "onoff", "diurnal")
 
 
 def scaled(default_s, factor):
-    """A time of the HPA in a compressed load: default / factor, rounded to whole seconds, at least 1 (Kubernetes' least)."""
+    """A time of the HPA in a compressed load: default / factor in whole seconds, at least 1, Kubernetes' least."""
     return max(1, round(default_s / factor))
 
 
 def hpa(scaler, load, target=HPA_TARGET, window_s=HPA_WINDOW_S):
     """The HPA's object. hpa-60 has no behavior at all; hpa-60-scaled the defaults spelt out, every time divided by
     the load's factor; hpa-tuned the target and window that the simulator found."""
-    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "target-app"}, "minReplicas": LEAST,
-            "maxReplicas": MOST, "metrics": [{"type": "Resource", "resource": {
+    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "target-app"},
+            "minReplicas": LEAST, "maxReplicas": MOST, "metrics": [{"type": "Resource", "resource": {
                 "name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}}]}
     if scaler == "hpa-60-scaled":
         period = scaled(HPA_PERIOD_S, load.factor)
@@ -132,7 +134,8 @@ def settings_of(scaler, load, tuned):
 def read_tuned(path, scale):
     """load -> (target, window) of the rows that were tuned for loads of this length."""
     rows = results.read(path) if path else []
-    return {row["load"]: (int(row["target_percent"]), int(row["window_s"])) for row in rows if float(row["scale"]) == scale}
+    return {row["load"]: (int(row["target_percent"]), int(row["window_s"]))
+            for row in rows if float(row["scale"]) == scale}
 
 
 def order(scalers, run):

@@ -5,8 +5,8 @@ import pathlib
 
 HZ = os.sysconf("SC_CLK_TCK")
 GROUPS = pathlib.Path("/sys/fs/cgroup")
-COMPONENTS = {"maestro-autoscaler": "maestro", "maestro-serve": "maestro", "maestro-suggest": "maestro", "target-app": "demo",
-              "prometheus": "monitoring"}
+COMPONENTS = {"maestro-autoscaler": "maestro", "maestro-serve": "maestro", "maestro-suggest": "maestro",
+              "target-app": "demo", "prometheus": "monitoring"}
 
 
 def roots(bed):
@@ -70,6 +70,7 @@ def started_s(pid):
 
 def of_component(api, component):
     """Its running pods as the API server has them."""
-    found = api.get(f"/api/v1/namespaces/{COMPONENTS[component]}/pods?labelSelector=app.kubernetes.io%2Fname%3D{component}")
+    found = api.get(f"/api/v1/namespaces/{COMPONENTS[component]}/pods"
+                    f"?labelSelector=app.kubernetes.io%2Fname%3D{component}")
     return [pod for pod in (found or {"items": []})["items"]
             if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]]

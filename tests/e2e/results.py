@@ -5,9 +5,11 @@ of each:
 
     violation   share of requests over the soft limit, failed ones included, in percent; mean over the runs
     cost        replica-hours, terminating pods included; mean over the runs
-    spread      of a measure between two autoscalers: the larger of their two half-ranges between runs, (highest - lowest) / 2, but
-                at least 0.1 percentage points of violation and 1 % of the baseline's cost: what the measurement itself resolves
-    baseline    of the two untuned HPAs the one with less violation; where they differ by no more than the spread, the cheaper
+    spread      of a measure between two autoscalers: the larger of their two half-ranges between runs,
+                (highest - lowest) / 2, but at least 0.1 percentage points of violation and 1 % of the baseline's cost:
+                what the measurement itself resolves
+    baseline    of the two untuned HPAs the one with less violation; where they differ by no more than the spread, the
+                cheaper
     not worse   Maestro's violation <= the baseline's + spread
     cheaper     Maestro's cost < the baseline's - spread
     as cheap    Maestro's cost <= the baseline's + spread
@@ -134,8 +136,8 @@ def conclusion(verdicts):
 
 
 SHOWN = (("over_soft_percent", "over soft %", 2), ("over_hard_percent", "over hard %", 2), ("p95_ms", "p95 ms", 0),
-         ("p99_ms", "p99 ms", 0), ("violation_s", "violation s", 0), ("replica_hours", "replica-h", 3), ("scalings", "scalings", 1),
-         ("direction_changes", "turns", 1))
+         ("p99_ms", "p99 ms", 0), ("violation_s", "violation s", 0), ("replica_hours", "replica-h", 3),
+         ("scalings", "scalings", 1), ("direction_changes", "turns", 1))
 
 
 def cell(rows, column, digits):
@@ -155,14 +157,16 @@ def summary(rows, wanted, loads, scalers, untuned):
         yield f"  {'':14}runs" + "".join(f"{heading:>16}" for _, heading, _ in SHOWN)
         for scaler in scalers:
             own = table.get((load, scaler), [])
-            yield f"  {scaler:14}{len(own):4}" + "".join(f"{cell(own, column, digits):>16}" for column, _, digits in SHOWN)
+            cells = "".join(f"{cell(own, column, digits):>16}" for column, _, digits in SHOWN)
+            yield f"  {scaler:14}{len(own):4}" + cells
         verdict, name, sentence = judge(table, load, untuned)
         verdicts.append(verdict)
         if name and verdict != "open":
             for column in ("over_soft_percent", "replica_hours"):
                 gaps = paired(table[load, "maestro"], table[load, name], column)
                 if gaps:
-                    yield f"  maestro - {name}, run by run: {column} {mean(gaps):+.3f} ({min(gaps):+.3f} to {max(gaps):+.3f})"
+                    yield (f"  maestro - {name}, run by run: {column} {mean(gaps):+.3f} "
+                           f"({min(gaps):+.3f} to {max(gaps):+.3f})")
         yield f"  {sentence}"
     yield conclusion(verdicts)
     yield f"{invalid} invalid runs and {other} rows of other settings are in the file and not in these figures"

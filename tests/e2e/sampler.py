@@ -16,7 +16,8 @@ import sys
 import time
 import zlib
 
-COLUMNS = ("t_s", "wanted", "pods", "ready", "target_restarts", "others_restarts", "others_names", "cpu_ticks", "idle_ticks")
+COLUMNS = ("t_s", "wanted", "pods", "ready", "target_restarts", "others_restarts", "others_names", "cpu_ticks",
+           "idle_ticks")
 OTHERS_EVERY = 15
 ENDED = ("Succeeded", "Failed")
 
@@ -89,7 +90,8 @@ def main():
         writer.writeheader()
         due_s = time.monotonic()
         while True:
-            row = {"t_s": f"{time.time():.3f}", **ticks(), **target(api), **(others(api) if n % OTHERS_EVERY == 0 else {})}
+            row = {"t_s": f"{time.time():.3f}", **ticks(), **target(api)}
+            row.update(others(api) if n % OTHERS_EVERY == 0 else {})
             writer.writerow(row)
             file.flush()
             n += 1

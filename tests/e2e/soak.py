@@ -21,7 +21,8 @@ import pods
 import results
 from sampler import Api, restarts
 
-COLUMNS = ("sitting", "minute", "component", "rss_kib", "fds", "restarts", "lease_holder", "lease_transitions", "lease_gap_s")
+COLUMNS = ("sitting", "minute", "component", "rss_kib", "fds", "restarts", "lease_holder", "lease_transitions",
+           "lease_gap_s")
 JUDGED = ("maestro-autoscaler", "maestro-serve", "maestro-suggest")
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/maestro/leases/maestro-autoscaler"
 SETTLED_MINUTES, LEAST_MINUTES = 10, 30
@@ -54,8 +55,8 @@ def row_of(api, bed, component):
     processes = [pid for pod in found for pid in pods.pids(bed, pod["metadata"]["uid"])]
     if not processes:
         return None
-    return {"component": component, "rss_kib": max(map(pods.rss_kib, processes)), "fds": max(map(pods.descriptors, processes)),
-            "restarts": restarts(found)}
+    return {"component": component, "rss_kib": max(map(pods.rss_kib, processes)),
+            "fds": max(map(pods.descriptors, processes)), "restarts": restarts(found)}
 
 
 def watch(path, port, pki, bed, sitting, minutes):
@@ -97,7 +98,8 @@ def judge_lease(sitting, rows):
         yield f"sitting {sitting}: the Lease has not had one holder all the time"
     late = [row for row in rows if float(row["lease_gap_s"]) > RENEW_S]
     if late:
-        yield f"sitting {sitting}: the Lease was {max(float(row['lease_gap_s']) for row in late)} s old in minute {late[0]['minute']}"
+        oldest = max(late, key=lambda row: float(row["lease_gap_s"]))
+        yield f"sitting {sitting}: the Lease was {oldest['lease_gap_s']} s old in minute {oldest['minute']}"
 
 
 def judge(rows):
@@ -105,7 +107,8 @@ def judge(rows):
         here = [row for row in rows if row["sitting"] == sitting]
         minutes = len({row["minute"] for row in here})
         for component in JUDGED:
-            yield from judge_component(sitting, component, [row for row in here if row["component"] == component], minutes)
+            own = [row for row in here if row["component"] == component]
+            yield from judge_component(sitting, component, own, minutes)
         yield from judge_lease(sitting, here)
 
 
@@ -115,8 +118,8 @@ def figures(rows):
         for component in JUDGED:
             own = [row for row in rows if row["sitting"] == sitting and row["component"] == component]
             if len(own) >= LEAST_MINUTES:
-                yield (f"sitting {sitting}, {component}: {len(own)} minutes, {slope_an_hour(own, 'rss_kib'):+.0f} KiB and "
-                       f"{slope_an_hour(own, 'fds'):+.2f} descriptors an hour, at most "
+                yield (f"sitting {sitting}, {component}: {len(own)} minutes, {slope_an_hour(own, 'rss_kib'):+.0f} KiB "
+                       f"and {slope_an_hour(own, 'fds'):+.2f} descriptors an hour, at most "
                        f"{max(int(row['rss_kib']) for row in own) / 1024:.1f} MiB")
 
 
@@ -127,7 +130,8 @@ def main():
         watch(path, *words)
         return 0
     if verb == "minutes":
-        print(len({(row["sitting"], row["minute"]) for row in rows}), 1 + max((int(row["sitting"]) for row in rows), default=0))
+        sittings = [int(row["sitting"]) for row in rows]
+        print(len({(row["sitting"], row["minute"]) for row in rows}), 1 + max(sittings, default=0))
         return 0
     print(*figures(rows), sep="\n")
     wrong = list(judge(rows))
