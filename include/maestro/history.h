@@ -36,9 +36,6 @@ struct history {
 MUST_CHECK bool history_add(struct history *h, const struct history_row *row, struct err *e);
 void history_finish(struct history *h); /* accepts NULL and zeroed */
 
-/* Value of a counter at a time, linear between rows; get: which one. */
-double history_at(const struct history *h, double time_s, double (*get)(const struct history_row *row));
-
 /* Fills the counters of rows that have times, from what Prometheus keeps of one Deployment; rows of the last two scrape
  * intervals need that long to be there. Asks for the series themselves, not for rates: each pod's counter begins at what its
  * first sample shows, or at 0 where the pod is younger than the first row. ERR_USAGE: the source has no such series. */

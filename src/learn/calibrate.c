@@ -50,16 +50,6 @@ void calibrate_say(struct calibrate_fit *fit, enum calibrate_parameter p, enum c
     fit->values[p].state = state;
 }
 
-double calibrate_requests(const struct history_row *row)
-{
-    return row->requests;
-}
-
-double calibrate_cpu(const struct history_row *row)
-{
-    return row->cpu_s;
-}
-
 /* Mean of the memory over rows [from, to]; NaN: unknown. */
 static double mean_memory(const struct history *h, int from, int to)
 {

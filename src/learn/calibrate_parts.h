@@ -21,7 +21,4 @@ void calibrate_set(struct calibrate_fit *fit, enum calibrate_parameter p, double
 void calibrate_say(struct calibrate_fit *fit, enum calibrate_parameter p, enum calibrate_state state,
                    const char *format, ...) PRINTF(4, 5);
 
-double calibrate_requests(const struct history_row *row);
-double calibrate_cpu(const struct history_row *row);
-
 #endif
