@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <check.h>
+#include "suite.h"
 #include <stdlib.h>
 
 #define CASES_LIMIT 64
@@ -347,14 +347,8 @@ int main(void)
         printf("%s golden_ppo: no ppo_*.json in %s\n", given ? "FAIL" : "SKIP", folder);
         return given ? EXIT_FAILURE : 77; // a folder that was asked for must hold something
     }
-    Suite *suite = suite_create("golden_ppo");
     TCase *group = tcase_create("golden_ppo");
     tcase_add_test(group, every_case_with_every_kernel);
     tcase_add_test(group, every_case_on_two_threads);
-    suite_add_tcase(suite, group);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run("golden_ppo", group);
 }

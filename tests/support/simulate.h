@@ -68,4 +68,15 @@ static inline struct sim_truth simulated_truth(struct simulated *s)
     return truth;
 }
 
+/* What truly happened in so many seconds, once it has settled. */
+static inline struct sim_truth simulated_observe(struct sim *sim, double settle_s, double seconds)
+{
+    struct sim_truth truth;
+    ck_assert(cluster_advance(&sim->cluster, settle_s, NULL));
+    sim_truth_take(sim, &truth);
+    ck_assert(cluster_advance(&sim->cluster, seconds, NULL));
+    sim_truth_take(sim, &truth);
+    return truth;
+}
+
 #endif

@@ -11,6 +11,7 @@
 #include <maestro/exact.h>
 #include <maestro/sim.h>
 
+#include "simulate.h"
 #include "suite.h"
 #include <math.h>
 #include <stdio.h>
@@ -52,16 +53,6 @@ static void fast_open(struct fast *f, const struct sim_model *m)
     sim_bind(&f->sim, m, f->state);
 }
 
-static struct sim_truth observe(struct sim *sim, double settle_s, double seconds)
-{
-    struct sim_truth truth;
-    ck_assert(cluster_advance(&sim->cluster, settle_s, NULL));
-    sim_truth_take(sim, &truth);
-    ck_assert(cluster_advance(&sim->cluster, seconds, NULL));
-    sim_truth_take(sim, &truth);
-    return truth;
-}
-
 /* Requests of the event simulator. Near saturation a queue remembers about 1 / (1 - rho)^2 of them, a thousand; of several
  * pods only the busiest is near. */
 static double requests_at(int pods, double load)
@@ -81,10 +72,10 @@ static double compare_steady(const struct sim_model *m, const char *name, int po
     struct exact *x;
     fast_open(&fast, m);
     sim_begin(m, fast.state, &scenario, 5, 0);
-    struct sim_truth of_fast = observe(&fast.sim, 300.0, 300.0);
+    struct sim_truth of_fast = simulated_observe(&fast.sim, 300.0, 300.0);
     ck_assert(exact_open(m, &x, NULL));
     exact_begin(x, &scenario, 5, 0);
-    struct sim_truth of_exact = observe(exact_sim(x), 300.0, ceil(requests_at(pods, load) / rate_rps));
+    struct sim_truth of_exact = simulated_observe(exact_sim(x), 300.0, ceil(requests_at(pods, load) / rate_rps));
     exact_close(x);
     free(fast.state);
     double error = of_fast.p95_ms / of_exact.p95_ms - 1.0;

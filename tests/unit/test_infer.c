@@ -133,15 +133,9 @@ END_TEST
 int main(void)
 {
     mat_blas_offer();
-    Suite *suite = suite_create("infer");
     TCase *group = tcase_create("infer");
     tcase_add_loop_test(group, bits_depend_on_nothing_but_the_numbers, 0, (int)(sizeof shapes / sizeof *shapes));
     tcase_add_loop_test(group, outputs_are_what_the_formula_says, 0, (int)(sizeof shapes / sizeof *shapes));
     tcase_add_test(group, initial_weights_are_orthogonal);
-    suite_add_tcase(suite, group);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run("infer", group);
 }

@@ -340,7 +340,6 @@ int main(void)
         puts("SKIP prometheus is not installed");
         return 77;
     }
-    Suite *suite = suite_create("live_prometheus");
     const TTest *const cases[] = {each_target_gets_its_own_pods_and_no_others, an_age_is_the_samples_own,
                                   pod_rows_stand_in_where_cadvisor_has_no_container_rows,
                                   mesh_and_ingress_tell_deployments_by_label,
@@ -348,10 +347,5 @@ int main(void)
     TCase *group = tcase_create("live_prometheus");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         tcase_add_test(group, cases[i]);
-    suite_add_tcase(suite, group);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run("live_prometheus", group);
 }

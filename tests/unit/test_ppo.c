@@ -514,7 +514,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("ppo");
     TCase *group = tcase_create("ppo");
     tcase_add_loop_test(group, gradients_are_central_differences, 0,
                         (int)(sizeof gradient_cases / sizeof *gradient_cases));
@@ -526,10 +525,5 @@ int main(void)
     tcase_add_test(group, actions_follow_the_masked_policy);
     tcase_add_test(group, the_table_and_the_defaults_agree);
     tcase_add_test(group, an_impossible_configuration_is_refused);
-    suite_add_tcase(suite, group);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run("ppo", group);
 }

@@ -281,7 +281,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("report");
     TCase *group = tcase_create("report");
     tcase_add_checked_fixture(group, setup, teardown);
     tcase_add_test(group, whole_page);
@@ -295,10 +294,5 @@ int main(void)
     tcase_add_test(group, verdict_wants_the_slo_held_somewhere);
     tcase_add_test(group, verdict_wants_proof);
     tcase_add_test(group, same_files_same_bytes);
-    suite_add_tcase(suite, group);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run("report", group);
 }

@@ -85,15 +85,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("team");
     TCase *group = tcase_create("team");
     tcase_add_loop_test(group, every_part_runs_once_per_job, 0, 4);
     tcase_add_test(group, nobody_passes_a_barrier_early);
     tcase_add_test(group, a_wrong_size_is_refused);
-    suite_add_tcase(suite, group);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run("team", group);
 }

@@ -6,6 +6,7 @@
 #include <maestro/latency.h>
 #include <maestro/sim.h>
 
+#include "simulate.h"
 #include "suite.h"
 #include <math.h>
 #include <stdio.h>
@@ -83,16 +84,6 @@ static struct sim_scenario steady(double rate_rps)
                                  .load = {.shape = LOAD_CONSTANT, .base_rps = rate_rps, .peak_rps = rate_rps}};
 }
 
-static struct sim_truth observe(struct sim *sim, double settle_s, double seconds)
-{
-    struct sim_truth truth;
-    ck_assert(cluster_advance(&sim->cluster, settle_s, NULL));
-    sim_truth_take(sim, &truth);
-    ck_assert(cluster_advance(&sim->cluster, seconds, NULL));
-    sim_truth_take(sim, &truth);
-    return truth;
-}
-
 static struct sim_truth run_fast(const struct sim_model *m, double rate_rps)
 {
     struct sim_state *state = aligned_alloc(64, sim_state_bytes());
@@ -100,7 +91,7 @@ static struct sim_truth run_fast(const struct sim_model *m, double rate_rps)
     struct sim_scenario scenario = steady(rate_rps);
     sim_bind(&sim, m, state);
     sim_begin(m, state, &scenario, 1, 0);
-    struct sim_truth truth = observe(&sim, 120.0, 240.0);
+    struct sim_truth truth = simulated_observe(&sim, 120.0, 240.0);
     free(state);
     return truth;
 }
@@ -114,7 +105,7 @@ static struct sim_truth run_exact(const struct sim_model *m, double rate_rps, do
     double requests = fmin(2.5e6, 3e4 / ((1.0 - rho) * (1.0 - rho)));
     ck_assert(exact_open(m, &x, NULL));
     exact_begin(x, &scenario, seed, 0);
-    struct sim_truth truth = observe(exact_sim(x), 30.0, ceil(requests / rate_rps));
+    struct sim_truth truth = simulated_observe(exact_sim(x), 30.0, ceil(requests / rate_rps));
     exact_close(x);
     return truth;
 }
