@@ -97,6 +97,7 @@ struct calibrate_twin {
     const struct service_profile *profile;
     bool exact;
     uint64_t seed;
+    int runs; /* whose counters are averaged, with seeds from seed on; < 2: one, with all its chance */
 };
 MUST_CHECK bool calibrate_run_twin(const struct calibrate_twin *twin, const struct history *schedule,
                                    struct history *out, struct err *e);

@@ -14,6 +14,8 @@
 
 #define RECORD_LIMIT ((size_t)64 << 20)
 
+enum { TWINS = 5 }; /* runs that are averaged: what is compared with is the model, not its chance */
+
 static struct {
     const char *out, *record, *from, *check;
     bool force;
@@ -187,7 +189,7 @@ static bool compare(const struct history *h, const struct service_profile *profi
     struct history exact = {0}, fast = {0};
     struct calibrate_check check = {0};
     CLEANUP_BUF struct buf text = {0};
-    const struct calibrate_twin twins[] = {{profile, true, 1}, {profile, false, 1}};
+    const struct calibrate_twin twins[] = {{profile, true, 1, TWINS}, {profile, false, 1, TWINS}};
     const struct history *sides[CALIBRATE_SIDES] = {h, &exact, &fast};
     bool done = calibrate_run_twin(&twins[0], h, &exact, e) && calibrate_run_twin(&twins[1], h, &fast, e) &&
                 calibrate_compare(sides, plan.window_s, 0, &check, e);

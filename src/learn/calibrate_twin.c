@@ -167,8 +167,8 @@ static bool play(struct run *r, struct err *e)
     return true;
 }
 
-bool calibrate_run_twin(const struct calibrate_twin *twin, const struct history *schedule, struct history *out,
-                        struct err *e)
+static bool run_once(const struct calibrate_twin *twin, const struct history *schedule, struct history *out,
+                     struct err *e)
 {
     const struct config_list *bounds = &twin->profile->measurement.buckets_ms;
     struct run r = {.schedule = schedule, .out = out};
@@ -183,4 +183,40 @@ bool calibrate_run_twin(const struct calibrate_twin *twin, const struct history 
     if (!done)
         history_finish(out);
     return done;
+}
+
+/* Counters of one more run, at a share. The pods of the rows stay those of the first. */
+static void blend(struct history *to, const struct history *from, double share)
+{
+    for (int i = 0; i < to->n && i < from->n; i++) {
+        struct history_row *a = &to->rows[i];
+        const struct history_row *b = &from->rows[i];
+        a->requests += share * (b->requests - a->requests);
+        a->failed += share * (b->failed - a->failed);
+        a->latency_s += share * (b->latency_s - a->latency_s);
+        a->cpu_s += share * (b->cpu_s - a->cpu_s);
+        for (int k = 0; k < HISTORY_BUCKETS; k++)
+            a->bucket[k] += share * (b->bucket[k] - a->bucket[k]);
+    }
+}
+
+bool calibrate_run_twin(const struct calibrate_twin *twin, const struct history *schedule, struct history *out,
+                        struct err *e)
+{
+    struct history sum = {0};
+    if (!run_once(twin, schedule, &sum, e))
+        return false;
+    for (int i = 1; i < twin->runs; i++) {
+        struct calibrate_twin next = *twin;
+        struct history one;
+        next.seed = twin->seed + (uint64_t)i;
+        if (!run_once(&next, schedule, &one, e)) {
+            history_finish(&sum);
+            return false;
+        }
+        blend(&sum, &one, 1.0 / (i + 1));
+        history_finish(&one);
+    }
+    *out = sum;
+    return true;
 }

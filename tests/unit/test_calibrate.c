@@ -84,7 +84,7 @@ static struct history play(const struct service_profile *p, const struct history
 {
     struct history h;
     struct err e = {0};
-    const struct calibrate_twin twin = {p, exact, seed};
+    const struct calibrate_twin twin = {p, exact, seed, 1};
     ck_assert_msg(calibrate_run_twin(&twin, s, &h, &e), "%s", e.message);
     return h;
 }
