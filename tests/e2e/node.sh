@@ -15,7 +15,8 @@ node_up() {
     "$testbed_folder/images" "--bed=$bed_name_of_test" "$build" || exit $?
     kubectl_inside apply -k "$testbed_source/manifests/overlays/one-node" >"$room/apply.log" ||
         bed_die "the overlay one-node was not taken"
-    within 180 node_ready || bed_die "not all Deployments came up: $(kubectl_inside get pods -A --no-headers | grep -v Running)"
+    within 180 node_ready ||
+        bed_die "not all Deployments came up: $(kubectl_inside get pods -A --no-headers | grep -v Running)"
     node_check_limits || bed_die "limits of the overlay one-node are not those of tests/e2e/plan.py"
 }
 
@@ -27,11 +28,11 @@ node_ready() {
 
 # What is judged by is what the service is annotated with.
 node_check_limits() {
-    local wanted
-    wanted=$(python3 -B -c 'import sys; sys.path.insert(0, sys.argv[1]); import plan; print(plan.SOFT_MS, plan.HARD_MS, plan.LEAST, plan.MOST)' \
-        "$e2e_folder")
+    local wanted name
+    wanted=$(for name in SOFT_MS HARD_MS LEAST MOST; do python3 -B "$e2e_folder/plan.py" constant "$name"; done | paste -sd ' ')
     [ "$wanted" = "$(kubectl_inside -n demo get deployment target-app -o json | jq -r '.metadata.annotations |
-        [.latencySoftConstraint, .latencyHardConstraint, .["maestro.dev/min-replicas"], .["maestro.dev/max-replicas"]] | join(" ")')" ]
+        [.latencySoftConstraint, .latencyHardConstraint, .["maestro.dev/min-replicas"], .["maestro.dev/max-replicas"]] |
+        join(" ")')" ]
 }
 
 demo_annotate() { # KEY=VALUE...

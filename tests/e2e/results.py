@@ -131,8 +131,9 @@ def judge(table, load, untuned):
 def conclusion(verdicts):
     wins = sum(verdict == "win" for verdict in verdicts)
     still_open = sum(verdict == "open" for verdict in verdicts)
-    return (f"{wins} of {len(verdicts)} loads won" + (f", {still_open} open" if still_open else "") +
-            f"; the goal (3 of 4) is {'reached' if wins >= 3 else 'open' if wins + still_open >= 3 else 'missed'}")
+    said = f"{wins} of {len(verdicts)} loads won" + (f", {still_open} open" if still_open else "")
+    goal = "reached" if wins >= 3 else "open" if wins + still_open >= 3 else "missed"
+    return said + (f"; the goal (3 of 4) is {goal}" if len(verdicts) == 4 else "")
 
 
 SHOWN = (("over_soft_percent", "over soft %", 2), ("over_hard_percent", "over hard %", 2), ("p95_ms", "p95 ms", 0),
