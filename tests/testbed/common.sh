@@ -76,7 +76,7 @@ bed_lock() {
     local file=$testbed_state_root/.$bed_name.lock
     while :; do
         exec 9>"$file"
-        flock -w 120 9 || bed_die "bed $bed_name is being changed by another process"
+        flock -w 300 9 || bed_die "bed $bed_name is being changed by another process"
         # Whoever held it may have taken the bed down, and the file with it.
         [ ! "$file" -ef /proc/self/fd/9 ] || return 0
     done
@@ -161,7 +161,7 @@ bed_is_up() {
 
 # bed_wait PART...: until they serve; fails, with the part's last lines told, where one ends or is too late.
 bed_wait() {
-    local part deadline=$((SECONDS + 90))
+    local part deadline=$((SECONDS + 120))
     for part in "$@"; do
         until bed_answers "$part"; do
             if [ "$SECONDS" -ge "$deadline" ] || ! kill -0 "$(cat "$bed_state/$part.pid")" 2>/dev/null; then

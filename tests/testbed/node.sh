@@ -64,15 +64,16 @@ node_objects() {
 
 # A pod can be made: there is a node for it, and the account that it has when it names none.
 node_takes_pods() {
-    node_kubectl wait --for=condition=Ready node/node1 --timeout=30s && node_kubectl -n default get serviceaccount default
+    node_kubectl wait --for=condition=Ready node/node1 --timeout=10s && node_kubectl -n default get serviceaccount default
 }
 
 node_ready() {
-    local deadline=$((SECONDS + 60))
-    until node_takes_pods >/dev/null 2>&1; do
+    local deadline=$((SECONDS + 120)) said
+    until said=$(node_takes_pods 2>&1); do
         if [ "$SECONDS" -ge "$deadline" ]; then
-            tail -n 20 "$bed_state/kubelet.log" >&2
-            bed_say "the node of bed $bed_name did not become ready; kubelet's last lines stand above"
+            tail -n 5 "$bed_state/kubelet.log" >&2
+            node_kubectl get node node1 -o jsonpath='{range .status.conditions[*]}{.type}={.status} {.message}{"\n"}{end}' >&2 || true
+            bed_say "the node of bed $bed_name did not become ready: $said; kubelet's last lines and the node's state stand above"
             return 1
         fi
         sleep 0.2
