@@ -25,7 +25,8 @@ needs_node() {
     [ -x /usr/lib/cni/ptp ] || bed_skip "the test bed's node needs the CNI plugins in /usr/lib/cni (containernetworking-plugins)"
     [ -n "$(cgroup_hierarchies)" ] || bed_skip "the test bed's node needs cgroups, and none are mounted"
     for controller in cpu cpuset memory pids; do
-        grep -qE "^$controller\s.*\s1$" /proc/cgroups 2>/dev/null || grep -qw "$controller" /sys/fs/cgroup/cgroup.controllers 2>/dev/null ||
+        grep -qE "^$controller\s.*\s1$" /proc/cgroups 2>/dev/null ||
+            grep -qw "$controller" /sys/fs/cgroup/cgroup.controllers 2>/dev/null ||
             bed_skip "the test bed's node needs the cgroup controller $controller, which this machine does not have"
     done
     [ -w "$(cgroup_hierarchies | head -n 1)" ] || bed_skip "the test bed's node needs to make cgroups, which this machine refuses"
@@ -72,8 +73,9 @@ node_ready() {
     until said=$(node_takes_pods 2>&1); do
         if [ "$SECONDS" -ge "$deadline" ]; then
             tail -n 5 "$bed_state/kubelet.log" >&2
-            node_kubectl get node node1 -o jsonpath='{range .status.conditions[*]}{.type}={.status} {.message}{"\n"}{end}' >&2 || true
-            bed_say "the node of bed $bed_name did not become ready: $said; kubelet's last lines and the node's state stand above"
+            node_kubectl get node node1 >&2 -o \
+                jsonpath='{range .status.conditions[*]}{.type}={.status} {.message}{"\n"}{end}' || true
+            bed_say "the node of bed $bed_name did not become ready: $said; what kubelet and the node say stands above"
             return 1
         fi
         sleep 0.2
