@@ -8,7 +8,7 @@
  *     kube_probe rescale NAMESPACE NAME N VERSION [dry]
  *     kube_probe may VERB GROUP RESOURCE SUBRESOURCE NAMESPACE
  *     kube_probe lease NAMESPACE NAME IDENTITY FILE    2 s lease; appends "MONOTONIC_MS IDENTITY" while it leads, until TERM
- *     kube_probe events NAMESPACE NAME UID N  the same sentence N times, each sent
+ *     kube_probe events NAMESPACE NAME UID N  the same sentence N times in a row, and what waits then sent later
  *     kube_probe chaos FILE NAMESPACE SELECTOR SESSION [dry]   makes it, waits for the injection, deletes; prints its name first
  *     kube_probe sweep NAMESPACE SESSION      number of leftovers */
 #include <maestro/chaosmesh.h>
@@ -166,6 +166,9 @@ static int elect(struct kube *k, char **argv)
     return 0;
 }
 
+/* As if so much time had passed: one reason about one object is sent once in 15 s. */
+static const double LATER_S = 16;
+
 static int events(struct kube *k, char **argv)
 {
     struct event_config config = {.component = "kube-probe", .instance = "here"};
@@ -180,6 +183,7 @@ static int events(struct kube *k, char **argv)
         event_tell(sender, &event, clock_monotonic_s());
         waiting = event_send(sender, clock_monotonic_s(), 10);
     }
+    waiting = event_send(sender, clock_monotonic_s() + LATER_S, 10);
     printf("%llu sent %llu dropped %d waiting %s\n", event_sent(sender), event_dropped(sender), waiting,
            event_why(sender));
     event_close(sender);
