@@ -4,11 +4,11 @@
 #include "cmd.h"
 
 #include "calibrate_measure.h"
+#include "stop.h"
 
 #include <maestro/file.h>
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,23 +44,6 @@ static struct settings_live live;
 static struct live_prometheus prometheus;
 static struct live_kubernetes kubernetes;
 static struct disturb_load load;
-
-static volatile sig_atomic_t stop;
-
-/* The second signal ends the program at once: SA_RESETHAND. */
-static void on_signal(int signal_number)
-{
-    (void)signal_number;
-    stop = 1;
-}
-
-static void watch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 static void tell(const char *what)
 {
@@ -98,9 +81,9 @@ static bool measure(struct history *h, struct calibrate_facts *facts, struct err
                                       .load = &load,
                                       .log = log,
                                       .check = given.check != NULL,
-                                      .stop = &stop,
+                                      .stop = stop_wish(),
                                       .tell = tell};
-    watch_signals();
+    stop_watch();
     return measure_target(&wish, h, facts, e);
 }
 

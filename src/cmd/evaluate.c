@@ -4,6 +4,7 @@
 #include "cmd.h"
 #include "live_site.h"
 #include "settings.h"
+#include "stop.h"
 
 #include <maestro/clock.h>
 #include <maestro/data.h>
@@ -12,7 +13,6 @@
 #include <maestro/registry.h>
 #include <maestro/term.h>
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -300,23 +300,6 @@ static bool print(const struct work *w, const struct evaluate_result *result, in
     return done;
 }
 
-static volatile sig_atomic_t stop;
-
-static void on_signal(int signal_number)
-{
-    (void)signal_number;
-    stop = 1;
-}
-
-/* So that an interrupted evaluation still leaves the target as it was found. */
-static void watch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
 static bool tend(void *arg, struct err *e)
 {
     return live_site_tend(arg, e);
@@ -335,17 +318,17 @@ static bool open_site(struct work *w, struct live_site *out, struct err *e)
                                               .latency_hard_ms = w->protocol.latency_hard_ms},
                                    .user_agent = "maestro-evaluate",
                                    .seed = (uint64_t)w->protocol.seed,
-                                   .stop = &stop};
+                                   .stop = stop_wish()};
     return live_site_open(&wish, out, e);
 }
 
-/* All policies on the one target, which afterwards has its old replica count again, however it went. */
+/* All policies on the one target, which afterwards has its old replica count again, however it went, also interrupted. */
 static bool judge_live(struct work *w, const struct evaluate_plan *plan, struct evaluate_result *result, struct err *e)
 {
     struct live_site site = {0};
     struct sample found = {0};
     struct err why = {0};
-    watch_signals();
+    stop_watch();
     if (!open_site(w, &site, e))
         return false;
     snprintf(w->profile.name, sizeof w->profile.name, "%.63s", site.target.name);

@@ -2,6 +2,7 @@
  * terminal, else Stable-Baselines3's table; on standard output what came of it. */
 #include "cmd.h"
 #include "settings.h"
+#include "stop.h"
 
 #include <maestro/clock.h>
 #include <maestro/file.h>
@@ -45,23 +46,6 @@ const struct cli_verb cmd_train_verb = {
     .options = options,
     .n_options = (int)(sizeof options / sizeof *options),
 };
-
-static volatile sig_atomic_t stop;
-
-/* The second signal ends the program at once: SA_RESETHAND. */
-static void on_signal(int signal_number)
-{
-    (void)signal_number;
-    stop = 1;
-}
-
-static void watch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 /* What the callbacks of the run share. */
 struct show {
@@ -388,7 +372,7 @@ static bool train_on(struct settings *s, const struct settings_world *world, con
                                       .policy_text = policy_text.bytes,
                                       .resume = given.resume != NULL,
                                       .initial = starts_from_file ? &initial : NULL,
-                                      .stop = &stop,
+                                      .stop = stop_wish(),
                                       .save = s->task.env == SETTINGS_CARTPOLE ? NULL : save_policy,
                                       .on_row = print_table,
                                       .on_rollout = draw_bar,
@@ -438,8 +422,8 @@ static bool run(struct cli *cli, struct err *e)
     if (!given.resume && file_exists(s.train.out))
         return err_set(e, ERR_USAGE, "%.200s: exists already; choose another --out, or go on with --resume %.200s",
                        s.train.out, s.train.out);
-    watch_signals();
-    bool done = settings_world_open(&s, &stop, &world, e) && train_on(&s, &world, text.bytes, e);
+    stop_watch();
+    bool done = settings_world_open(&s, stop_wish(), &world, e) && train_on(&s, &world, text.bytes, e);
     done = settle(&world, done, e);
     settings_world_close(&world);
     settings_finish(&s);

@@ -82,10 +82,10 @@ def violation(sent, began_s, length_s):
 
 def held(samples, column, began_s, ended_s):
     """(from, to, value): each sample holds until the next."""
-    for now, after in zip(samples, [*samples[1:], None]):
-        start, end = max(now["t_s"], began_s), min(after["t_s"] if after else ended_s, ended_s)
-        if end > start and not math.isnan(now[column]):
-            yield start, end, now[column]
+    for sample, after in zip(samples, [*samples[1:], None]):
+        start, end = max(sample["t_s"], began_s), min(after["t_s"] if after else ended_s, ended_s)
+        if end > start and not math.isnan(sample[column]):
+            yield start, end, sample[column]
 
 
 def replicas(samples, began_s, length_s):
