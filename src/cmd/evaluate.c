@@ -322,12 +322,33 @@ static bool open_site(struct work *w, struct live_site *out, struct err *e)
     return live_site_open(&wish, out, e);
 }
 
+/* The count that the target gets back, on disk before it is changed. */
+static bool note_found(struct live_site *site, int *replicas, struct err *e)
+{
+    struct sample found;
+    const struct reading *now = &found.signals[SIGNAL_REPLICAS];
+    if (!live_site_owed(site, given.folder ? given.folder : "runs/evaluate", replicas, e) || !cluster_sample(site->cluster, false, &found, e))
+        return false;
+    if (*replicas == 0 && now->validity != VALIDITY_VALID)
+        return err_set(e, ERR_IO, "%s: its replicas cannot be read", site->target.name);
+    if (*replicas == 0)
+        *replicas = (int)now->value;
+    return live_record_write(&site->record, *replicas, e);
+}
+
+static bool leave_as_found(struct live_site *site, int replicas, struct err *e)
+{
+    bool restored = cluster_scale(site->cluster, replicas, e) && live_record_drop(&site->record, e);
+    bool quiet = live_site_quiet(site, restored ? e : NULL);
+    return restored && quiet;
+}
+
 /* All policies on the one target, which afterwards has its old replica count again, however it went, also interrupted. */
 static bool judge_live(struct work *w, const struct evaluate_plan *plan, struct evaluate_result *result, struct err *e)
 {
     struct live_site site = {0};
-    struct sample found = {0};
     struct err why = {0};
+    int found = 0;
     stop_watch();
     if (!open_site(w, &site, e))
         return false;
@@ -338,11 +359,8 @@ static bool judge_live(struct work *w, const struct evaluate_plan *plan, struct 
                                       .window_s = w->prometheus.window_s,
                                       .on_period = tend,
                                       .arg = &site};
-    bool done = cluster_sample(site.cluster, false, &found, e) && evaluate_live(&live, result, e);
-    const struct reading *replicas = &found.signals[SIGNAL_REPLICAS];
-    bool restored = replicas->validity != VALIDITY_VALID || cluster_scale(site.cluster, (int)replicas->value, &why);
-    bool quiet = live_site_quiet(&site, restored ? &why : NULL);
-    if (!restored || !quiet)
+    bool noted = note_found(&site, &found, e), done = noted && evaluate_live(&live, result, e);
+    if (noted && !leave_as_found(&site, found, &why))
         fprintf(stderr, "maestro evaluate: the target was not left as it was found: %s\n", why.message);
     live_site_close(&site);
     return done;

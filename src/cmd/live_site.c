@@ -136,6 +136,19 @@ bool live_site_open(const struct live_wish *wish, struct live_site *out, struct 
     return true;
 }
 
+bool live_site_owed(struct live_site *site, const char *run, int *replicas, struct err *e)
+{
+    char count[16];
+    live_record_name(&site->record, run, site->target.name, live_cluster_view(site->cluster)->uid);
+    if (!live_record_read(&site->record, replicas, e))
+        return false;
+    snprintf(count, sizeof count, "%d", *replicas);
+    if (*replicas > 0)
+        log_warn("left_behind", kv("why", "a session or evaluation before this one was killed"),
+                 kv("found", site->record.path), kv("replicas_at_the_end", count));
+    return true;
+}
+
 bool live_site_tend(struct live_site *site, struct err *e)
 {
     return !site->disturb || disturb_step(site->disturb, clock_monotonic_s(), e);

@@ -35,11 +35,13 @@ struct live_site {
     struct kube *kube;         /* of disturb; NULL: none */
     struct disturb *disturb;   /* NULL: neither load nor faults */
     struct target target;      /* limits in force */
-    struct live_record record; /* a session's; zeroed: none is kept */
+    struct live_record record; /* zeroed: none is kept yet */
 };
 
 /* ERR_USAGE: a key that does not fit, or a target that another scaler holds. Load runs and faults may come from here on. */
 MUST_CHECK bool live_site_open(const struct live_wish *wish, struct live_site *out, struct err *e);
+/* Names the record beside the run. replicas: what a session or evaluation that was killed still owes the target; 0: nothing. */
+MUST_CHECK bool live_site_owed(struct live_site *site, const char *run, int *replicas, struct err *e);
 /* Once a period: load and faults. */
 MUST_CHECK bool live_site_tend(struct live_site *site, struct err *e);
 /* Ends load and faults. */

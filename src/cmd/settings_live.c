@@ -59,25 +59,12 @@ static bool open_site(const struct settings *s, const volatile sig_atomic_t *sto
     return live_site_open(&wish, out, e);
 }
 
-/* replicas: what a session that was killed still owes the target; 0: nothing. */
-static bool read_record(const struct settings *s, struct live_site *site, int *replicas, struct err *e)
-{
-    char count[16];
-    live_record_name(&site->record, s->train.out, site->target.name, live_cluster_view(site->cluster)->uid);
-    if (!live_record_read(&site->record, replicas, e))
-        return false;
-    snprintf(count, sizeof count, "%d", *replicas);
-    if (*replicas > 0)
-        log_warn("left_behind", kv("why", "a session before this one was killed"), kv("found", site->record.path),
-                 kv("replicas_at_the_end", count));
-    return true;
-}
-
 bool settings_live_open(const struct settings *s, const volatile sig_atomic_t *stop, struct settings_world *out,
                         struct err *e)
 {
     int owed = 0;
-    if (!check(s, e) || !open_site(s, stop, &out->site, e) || !read_record(s, &out->site, &owed, e) ||
+    if (!check(s, e) || !open_site(s, stop, &out->site, e) || 
+        !live_site_owed(&out->site, s->train.out, &owed, e) ||
         (s->train.steps_csv && !steps_open(1, &out->steps, e)))
         return false;
     struct session_parts parts = {.config = s->env,
