@@ -121,11 +121,16 @@ bed_spawn() {
     disown # it is not for this shell to tell how it ends
 }
 
-# bed_part_runs NAME: whether what bed_spawn started is still there, and is not another process of the same number.
+# bed_part_runs NAME: whether what bed_spawn started is still there, and is not another process of the same number. Of a killed
+# one the first thread is dead while others may still hold its ports: it has no network to be known by, and is there.
 bed_part_runs() {
     local pid
     pid=$(cat "$bed_state/$1.pid" 2>/dev/null) || return 1
-    grep -qxF "$pid" <<<"$(bed_pids)"
+    if readlink "/proc/$pid/ns/net" >/dev/null 2>&1; then
+        [ "/proc/$pid/ns/net" -ef "/run/netns/$bed_netns" ]
+    else
+        [ "$(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" -gt 1 ]
+    fi
 }
 
 # bed_answers NAME: whether that part serves.
