@@ -126,6 +126,14 @@ struct calibrate_check {
 /* limit_ms: p95 at which a service counts as saturated; 0: three times that of the lightest step. */
 MUST_CHECK bool calibrate_compare(const struct history *sides[CALIBRATE_SIDES], double window_s, double limit_ms,
                                   struct calibrate_check *out, struct err *e);
+/* What chance alone makes of an onset: twin is run once for each of so many seeds; out has the least and the greatest load, by
+ * the entries of check's onset_rps, NaN where no run passed the limit. twin->runs is not looked at. */
+struct calibrate_span {
+    double low, high;
+};
+MUST_CHECK bool calibrate_scatter(const struct calibrate_twin *twin, const struct history *schedule, int seeds,
+                                  const struct calibrate_check *check, struct calibrate_span out[CALIBRATE_REPLICAS],
+                                  struct err *e);
 void calibrate_check_finish(struct calibrate_check *c);
 void calibrate_write_check(const struct calibrate_check *c, struct buf *out); /* CSV */
 

@@ -14,7 +14,8 @@
 
 #define RECORD_LIMIT ((size_t)64 << 20)
 
-enum { TWINS = 5 }; /* runs that are averaged: what is compared with is the model, not its chance */
+enum { TWINS = 5 };   /* runs that are averaged: what is compared with is the model, not its chance */
+enum { CHANCE = 20 }; /* single runs, whose onsets show the chance */
 
 static struct {
     const char *out, *record, *from, *check;
@@ -150,20 +151,32 @@ static bool fit_profile(const struct history *h, const struct calibrate_facts *f
     return true;
 }
 
-static void print_check(const struct calibrate_check *c)
+static const char *const sides_named[CALIBRATE_SIDES] = {"real", "exact", "fast"};
+
+/* Of the onsets of single runs; those of the real service are not looked at. */
+struct scatter {
+    struct calibrate_span of[CALIBRATE_SIDES][CALIBRATE_REPLICAS];
+};
+
+static void print_onset(const struct calibrate_check *c, const struct scatter *s, int i)
 {
-    static const char *const names[CALIBRATE_SIDES] = {"real", "exact", "fast"};
+    printf("%d pods: p95 passes %.4g ms at %.4g requests/s (real)", c->onset_replicas[i], c->onset_ms,
+           c->onset_rps[i][0]);
+    for (int k = 1; k < CALIBRATE_SIDES; k++)
+        printf(", %.4g (%s; single runs %.4g to %.4g)", c->onset_rps[i][k], sides_named[k], s->of[k][i].low,
+               s->of[k][i].high);
+    printf("\n");
+}
+
+static void print_check(const struct calibrate_check *c, const struct scatter *s)
+{
     printf("%d windows, %d of them below saturation\n", c->n, c->n_below);
     printf("%-8s%16s%16s%16s\n", "", "p95 error", "CPU error", "rps error");
     for (int k = 1; k < CALIBRATE_SIDES; k++)
-        printf("%-8s%14.1f %%%14.1f %%%14.1f %%\n", names[k], 100 * c->p95_error[k], 100 * c->cpu_error[k],
+        printf("%-8s%14.1f %%%14.1f %%%14.1f %%\n", sides_named[k], 100 * c->p95_error[k], 100 * c->cpu_error[k],
                100 * c->rps_error[k]);
-    for (int i = 0; i < c->n_onsets; i++) {
-        printf("%d pods: p95 passes %.4g ms at", c->onset_replicas[i], c->onset_ms);
-        for (int k = 0; k < CALIBRATE_SIDES; k++)
-            printf(" %.4g (%s)", c->onset_rps[i][k], names[k]);
-        printf(" requests/s\n");
-    }
+    for (int i = 0; i < c->n_onsets; i++)
+        print_onset(c, s, i);
 }
 
 /* The profile as it stands in the file, under the load that the real service had. */
@@ -171,17 +184,20 @@ static bool compare(const struct history *h, const struct service_profile *profi
 {
     struct history exact = {0}, fast = {0};
     struct calibrate_check check = {0};
+    struct scatter scatter;
     CLEANUP_BUF struct buf text = {0};
     const struct calibrate_twin twins[] = {{profile, true, 1, TWINS}, {profile, false, 1, TWINS}};
     const struct history *sides[CALIBRATE_SIDES] = {h, &exact, &fast};
     bool done = calibrate_run_twin(&twins[0], h, &exact, e) && calibrate_run_twin(&twins[1], h, &fast, e) &&
                 calibrate_compare(sides, plan.window_s, 0, &check, e);
+    for (int k = 1; k < CALIBRATE_SIDES && done; k++)
+        done = calibrate_scatter(&twins[k - 1], h, CHANCE, &check, scatter.of[k], e);
     if (done) {
         calibrate_write_check(&check, &text);
         done = !given.out || write_text(given.out, &text, e);
     }
     if (done)
-        print_check(&check);
+        print_check(&check, &scatter);
     calibrate_check_finish(&check);
     history_finish(&exact);
     history_finish(&fast);

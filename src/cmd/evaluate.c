@@ -327,7 +327,8 @@ static bool note_found(struct live_site *site, int *replicas, struct err *e)
 {
     struct sample found;
     const struct reading *now = &found.signals[SIGNAL_REPLICAS];
-    if (!live_site_owed(site, given.folder ? given.folder : "runs/evaluate", replicas, e) || !cluster_sample(site->cluster, false, &found, e))
+    if (!live_site_owed(site, given.folder ? given.folder : "runs/evaluate", replicas, e) ||
+        !cluster_sample(site->cluster, false, &found, e))
         return false;
     if (*replicas == 0 && now->validity != VALIDITY_VALID)
         return err_set(e, ERR_IO, "%s: its replicas cannot be read", site->target.name);

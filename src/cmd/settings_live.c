@@ -63,8 +63,7 @@ bool settings_live_open(const struct settings *s, const volatile sig_atomic_t *s
                         struct err *e)
 {
     int owed = 0;
-    if (!check(s, e) || !open_site(s, stop, &out->site, e) || 
-        !live_site_owed(&out->site, s->train.out, &owed, e) ||
+    if (!check(s, e) || !open_site(s, stop, &out->site, e) || !live_site_owed(&out->site, s->train.out, &owed, e) ||
         (s->train.steps_csv && !steps_open(1, &out->steps, e)))
         return false;
     struct session_parts parts = {.config = s->env,

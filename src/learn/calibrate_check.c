@@ -217,6 +217,36 @@ bool calibrate_compare(const struct history *sides[CALIBRATE_SIDES], double wind
     return true;
 }
 
+static void widen(const struct history *run, const struct stretch *stretches, int n,
+                  const struct calibrate_check *check, struct calibrate_span *out)
+{
+    for (int i = 0; i < check->n_onsets; i++) {
+        double found = onset(run, stretches, n, check->onset_replicas[i], check->onset_ms);
+        out[i] = (struct calibrate_span){fmin(out[i].low, found), fmax(out[i].high, found)};
+    }
+}
+
+bool calibrate_scatter(const struct calibrate_twin *twin, const struct history *schedule, int seeds,
+                       const struct calibrate_check *check, struct calibrate_span out[CALIBRATE_REPLICAS],
+                       struct err *e)
+{
+    struct stretch stretches[LEVELS];
+    struct calibrate_twin one = *twin;
+    int n = find_stretches(schedule, stretches, LEVELS);
+    one.runs = 1;
+    for (int i = 0; i < CALIBRATE_REPLICAS; i++)
+        out[i] = (struct calibrate_span){(double)NAN, (double)NAN};
+    for (int k = 0; k < seeds; k++) {
+        struct history run;
+        one.seed = twin->seed + (uint64_t)k;
+        if (!calibrate_run_twin(&one, schedule, &run, e))
+            return false;
+        widen(&run, stretches, n, check, out);
+        history_finish(&run);
+    }
+    return true;
+}
+
 void calibrate_check_finish(struct calibrate_check *c)
 {
     if (!c)

@@ -303,6 +303,15 @@ START_TEST(twins_agree)
     for (int i = 0; i < 2; i++)
         for (int k = 0; k < CALIBRATE_SIDES; k++)
             ck_assert_double_eq_tol(check.onset_rps[i][k], 40 * (i + 1), 8 * (i + 1));
+    const struct calibrate_twin twin = {&p, true, 11, 1};
+    struct calibrate_span span[CALIBRATE_REPLICAS];
+    ck_assert(calibrate_scatter(&twin, &real, 4, &check, span, &e));
+    for (int i = 0; i < 2; i++) { // seed 11 is what passes for real here
+        ck_assert_double_lt(span[i].low, span[i].high);
+        ck_assert_double_ge(check.onset_rps[i][0], span[i].low);
+        ck_assert_double_le(check.onset_rps[i][0], span[i].high);
+    }
+    ck_assert(isnan(span[2].low) && isnan(span[2].high));
     calibrate_write_check(&check, &text);
     ck_assert(strstr(text.bytes, "p95_ms_real,p95_ms_exact,p95_ms_fast"));
     calibrate_check_finish(&check);
