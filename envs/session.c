@@ -98,6 +98,15 @@ static void observe(const struct session_model *m, const struct session_state *s
         memset(mask, 1, (size_t)m->running.actions.n);
 }
 
+/* Until the next look. */
+static bool wait_a_while(struct session_model *m, struct err *e)
+{
+    if (stopped(m))
+        return err_set(e, ERR_INTERRUPTED, "session: stopped while waiting");
+    return (!m->parts.on_wait || m->parts.on_wait(m->parts.arg, e)) &&
+           cluster_advance(m->parts.cluster, m->parts.session.poll_s, e);
+}
+
 /* Looks until every signal is known and, for a while, until all pods are ready. waited_s: how long that took. */
 static bool wait_for_sight(struct session_model *m, struct sample *out, double *waited_s, struct err *e)
 {
@@ -118,9 +127,7 @@ static bool wait_for_sight(struct session_model *m, struct sample *out, double *
             pause_because(m, why.message);
             said = true;
         }
-        if (stopped(m))
-            return err_set(e, ERR_INTERRUPTED, "session: stopped while waiting");
-        if (!cluster_advance(cluster, m->parts.session.poll_s, e))
+        if (!wait_a_while(m, e))
             return false;
     }
 }
@@ -165,15 +172,13 @@ static bool bring(struct session_model *m, struct session_state *s, struct sampl
     struct err why = {0};
     while (wanted != present && !cluster_scale(m->parts.cluster, wanted, &why)) {
         pause_because(m, why.message);
-        if (stopped(m))
-            return err_set(e, ERR_INTERRUPTED, "session: stopped while waiting");
-        if (!cluster_advance(m->parts.cluster, m->parts.session.poll_s, e))
+        if (!wait_a_while(m, e))
             return false;
     }
     if (wanted == present)
         return true;
     *afresh = true;
-    return cluster_advance(m->parts.cluster, m->parts.session.poll_s, e) && wait_for_sight(m, sample, &waited_s, e);
+    return wait_a_while(m, e) && wait_for_sight(m, sample, &waited_s, e);
 }
 
 static bool reset(const struct env *env, void *state, float *obs, unsigned char *mask, struct err *e)

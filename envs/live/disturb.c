@@ -193,17 +193,21 @@ static void start_fault(struct disturb *d, const char *file, double now_s)
     tell(d, started ? "chaos_started" : "chaos_not_started", started ? d->experiment.name : why.message);
 }
 
-bool disturb_step(struct disturb *d, double now_s, struct err *e)
+bool disturb_wait(struct disturb *d, double now_s, struct err *e)
 {
     if (d->load && !disturb_load_tend(d->load, e))
         return false;
-    if (d->n_files == 0)
-        return true;
-    if (d->working) {
+    if (d->working)
         watch_fault(d, now_s);
-        return true;
-    }
-    const char *file = due_file(d, now_s);
+    return true;
+}
+
+bool disturb_step(struct disturb *d, double now_s, struct err *e)
+{
+    bool working = d->working;
+    if (!disturb_wait(d, now_s, e))
+        return false;
+    const char *file = working || d->n_files == 0 ? NULL : due_file(d, now_s);
     if (file)
         start_fault(d, file, now_s);
     return true;

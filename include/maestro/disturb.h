@@ -48,6 +48,9 @@ MUST_CHECK bool disturb_open(const struct disturb_config *config, struct disturb
  * program that cannot be started again is an error. */
 MUST_CHECK bool disturb_step(struct disturb *d, double now_s, struct err *e);
 
+/* The same while no step is being made: the load goes on and a fault that is over ends, but none begins. */
+MUST_CHECK bool disturb_wait(struct disturb *d, double now_s, struct err *e);
+
 /* Name of the fault at work; "": none. */
 const char *disturb_at_work(const struct disturb *d);
 

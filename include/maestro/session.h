@@ -36,8 +36,9 @@ struct session_parts {
     bool (*on_found)(void *arg, int replicas, struct err *e);
     /* Before each period, once the action is carried out: load, chaos. NULL: none. */
     bool (*on_period)(void *arg, int episode, int step, struct err *e);
+    bool (*on_wait)(void *arg, struct err *e);    /* before each look while reset waits; NULL: none */
     void (*on_pause)(void *arg, const char *why); /* at its beginning; NULL: none */
-    void *arg;                                    /* of the three */
+    void *arg;                                    /* of the four */
     void (*on_step)(void *arg, const struct microservice_step *row);
     void *on_step_arg;
 };

@@ -154,6 +154,11 @@ bool live_site_tend(struct live_site *site, struct err *e)
     return !site->disturb || disturb_step(site->disturb, clock_monotonic_s(), e);
 }
 
+bool live_site_wait(struct live_site *site, struct err *e)
+{
+    return !site->disturb || disturb_wait(site->disturb, clock_monotonic_s(), e);
+}
+
 bool live_site_quiet(struct live_site *site, struct err *e)
 {
     struct disturb *disturb = site->disturb;

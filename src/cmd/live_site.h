@@ -44,6 +44,8 @@ MUST_CHECK bool live_site_open(const struct live_wish *wish, struct live_site *o
 MUST_CHECK bool live_site_owed(struct live_site *site, const char *run, int *replicas, struct err *e);
 /* Once a period: load and faults. */
 MUST_CHECK bool live_site_tend(struct live_site *site, struct err *e);
+/* Before each look while a reset waits: no fault begins. */
+MUST_CHECK bool live_site_wait(struct live_site *site, struct err *e);
 /* Ends load and faults. */
 MUST_CHECK bool live_site_quiet(struct live_site *site, struct err *e);
 void live_site_close(struct live_site *site); /* accepts zeroed */

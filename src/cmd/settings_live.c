@@ -27,6 +27,11 @@ static bool on_period(void *arg, int episode, int step, struct err *e)
     return live_site_tend(arg, e);
 }
 
+static bool on_wait(void *arg, struct err *e)
+{
+    return live_site_wait(arg, e);
+}
+
 static bool on_found(void *arg, int replicas, struct err *e)
 {
     struct live_site *site = arg;
@@ -75,6 +80,7 @@ bool settings_live_open(const struct settings *s, const volatile sig_atomic_t *s
                                   .found_replicas = owed,
                                   .stop = stop,
                                   .on_found = on_found,
+                                  .on_wait = on_wait,
                                   .on_pause = on_pause,
                                   .on_period = on_period,
                                   .arg = &out->site,

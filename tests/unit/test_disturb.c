@@ -161,6 +161,31 @@ START_TEST(faults_come_by_the_clock_one_at_a_time)
 }
 END_TEST
 
+START_TEST(waiting_ends_a_fault_and_begins_none)
+{
+    begin();
+    snprintf(chaos.files, sizeof chaos.files, "%s/kill.yaml", cluster.folder);
+    chaos.every_s = 60;
+    struct disturb *d = open_ready();
+    for (double t = 1000; t < 1200; t += 5)
+        ck_assert(disturb_wait(d, t, NULL));
+    ck_assert_int_eq(world.chaos_made, 0);
+    step(d, 1200);
+    step(d, 1260);
+    ck_assert_int_eq(world.chaos_made, 1);
+    for (double t = 1265; t < 1360; t += 5)
+        ck_assert(disturb_wait(d, t, NULL));
+    ck_assert_int_eq(world.chaos_gone, 0);
+    ck_assert(disturb_wait(d, 1360, NULL)); // at work for 100 s
+    ck_assert_int_eq(world.chaos_gone, 1);
+    for (double t = 1365; t < 1500; t += 5)
+        ck_assert(disturb_wait(d, t, NULL));
+    ck_assert_int_eq(world.chaos_made, 1);
+    ck_assert(disturb_close(d, NULL));
+    fake_cluster_close(&cluster);
+}
+END_TEST
+
 START_TEST(faults_come_by_chance)
 {
     begin();
@@ -273,5 +298,6 @@ START_TEST(nonsense_is_refused_by_name)
 }
 END_TEST
 
-SUITE("disturb", faults_come_by_the_clock_one_at_a_time, faults_come_by_chance, a_refused_fault_is_told_not_fatal,
-      a_job_is_made_again_and_deleted, a_script_is_started_again, nonsense_is_refused_by_name)
+SUITE("disturb", faults_come_by_the_clock_one_at_a_time, waiting_ends_a_fault_and_begins_none, faults_come_by_chance,
+      a_refused_fault_is_told_not_fatal, a_job_is_made_again_and_deleted, a_script_is_started_again,
+      nonsense_is_refused_by_name)

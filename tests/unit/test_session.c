@@ -97,6 +97,16 @@ static bool on_period(void *arg, int episode, int step, struct err *e)
     return true;
 }
 
+static int waits;
+
+static bool on_wait(void *arg, struct err *e)
+{
+    (void)arg;
+    (void)e;
+    waits++;
+    return true;
+}
+
 /* One session over one toy. */
 struct bench {
     struct toy toy;
@@ -111,7 +121,7 @@ struct bench {
 static void begin_owing(struct bench *b, int start, int owed)
 {
     memset(b, 0, sizeof *b);
-    pauses = periods = founds = 0;
+    pauses = periods = founds = waits = 0;
     b->toy = (struct toy){.cluster = {&TOY_OPS}, .time_s = 1000, .replicas = 4, .before = 4, .start_delay_s = 40};
     struct session_parts parts = {.cluster = &b->toy.cluster,
                                   .stop = &b->toy.stop,
@@ -121,6 +131,7 @@ static void begin_owing(struct bench *b, int start, int owed)
                                   .guard = {.enabled = true},
                                   .found_replicas = owed,
                                   .on_found = on_found,
+                                  .on_wait = on_wait,
                                   .on_pause = on_pause,
                                   .on_period = on_period};
     parts.config = (struct microservice_config){.max_steps = 5,
@@ -189,6 +200,8 @@ START_TEST(reset_waits_for_pods)
     ck_assert_int_eq(b.toy.replicas, 7);
     ck_assert_double_ge(b.toy.time_s, 1040);
     ck_assert_double_le(b.toy.time_s, 1045);
+    ck_assert_int_ge(waits, 8); // one for each look of 5 s
+    ck_assert_int_eq(periods, 0);
     ck_assert_double_eq(b.toy.anchored_s, b.toy.time_s); // what the wait took is not taken from the first step
     b.toy.start_delay_s = 1e9;                           // pods that never come
     step(&b, 2);
