@@ -6,6 +6,7 @@
 //   FAILED       share of failed requests must stay below           0.01
 //   TIMEOUT      of a request                                       10s
 //   USERS        most requests in flight                            RATE x 4, at least 50
+//   READY        of them made before the start; a request that finds none ready is dropped, and one more is made   USERS / 4
 //   REUSE        on: keep connections open between requests         off
 //
 // Open arrivals throughout: requests come when they come, however slow the service is. Users who wait for an answer before they
@@ -54,7 +55,7 @@ export function options(stages, start_rate = 0) {
         executor: 'ramping-arrival-rate',
         startRate: Math.round(start_rate * PER_S),
         timeUnit: `${PER_S}s`,
-        preAllocatedVUs: Math.ceil(users / 4),
+        preAllocatedVUs: Math.min(users, number('READY', Math.ceil(users / 4))),
         maxVUs: users,
         stages,
         gracefulStop: settings.timeout,

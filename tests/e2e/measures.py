@@ -21,6 +21,7 @@ import plan
 import results
 
 STEP_S = 5  # of the course that is kept
+HELD_S = 5  # of a sample
 IDLE_PERCENT, STARVED_S = 10, 15  # the machine may be busier than that for so long in all
 
 
@@ -81,9 +82,10 @@ def violation(sent, began_s, length_s):
 
 
 def held(samples, column, began_s, ended_s):
-    """(from, to, value): each sample holds until the next."""
+    """(from, to, value): each sample holds until the next, but no longer than HELD_S: after that nobody looked."""
     for sample, after in zip(samples, [*samples[1:], None]):
-        start, end = max(sample["t_s"], began_s), min(after["t_s"] if after else ended_s, ended_s)
+        start = max(sample["t_s"], began_s)
+        end = min(after["t_s"] if after else ended_s, sample["t_s"] + HELD_S, ended_s)
         if end > start and not math.isnan(sample[column]):
             yield start, end, sample[column]
 

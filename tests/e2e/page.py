@@ -67,7 +67,7 @@ def plane(figures, table, load):
         rows = table.get((load, scaler), [])
         points = [(number(row["replica_hours"]), number(row["over_soft_percent"])) for row in rows]
         if points:
-            shown.append(series(scaler, COLOURS[scaler], points))
+            shown.append(series(scaler, COLOURS[scaler], sorted(points)))
     spec = {"kind": "scatter", "x_title": "replica-hours", "y_title": "requests over soft limit, %", "y2_title": None,
             "y_from_zero": True, "series": shown}
     return figures.draw("Cost against violation, a point a run", spec, "Left is cheaper, down is safer.")
@@ -117,11 +117,12 @@ def table_of(table, load):
     for scaler in plan.SCALERS:
         rows = table.get((load, scaler), [])
         mark = f'<span class="mark" style="background: var(--series-{COLOURS[scaler]})"></span>'
-        text += f'<tr><th scope="row">{mark}{scaler}</th><td>{len(rows)}</td>'
+        setting = f'<small>{html.escape(rows[0]["setting"])}</small>' if rows else ""
+        text += f'<tr><th scope="row">{mark}{scaler}{setting}</th><td>{len(rows)}</td>'
         for column, _, digits in COLUMNS:
             numbers = results.values(rows, column)
-            middle, half = results.mean(numbers), results.half_range(numbers)
-            text += f"<td>{middle:.{digits}f}<small>±{half:.{digits}f}</small></td>" if numbers else "<td></td>"
+            spread = f"<small>±{results.half_range(numbers):.{digits}f}</small>" if len(numbers) > 1 else ""
+            text += f"<td>{results.mean(numbers):.{digits}f}{spread}</td>" if numbers else "<td></td>"
         text += "</tr>\n"
     return text + "</tbody>\n</table>\n</div>\n"
 

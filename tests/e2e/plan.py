@@ -31,6 +31,10 @@ OVERHEAD_S = 100  # between two runs: fresh pods, fresh Prometheus, first metric
 SERVICE = ("manifests/overlays/one-node/target-app.yaml", "manifests/overlays/one-node/config/app.yaml",
            "manifests/overlays/one-node/config/prometheus.yml", "manifests/target-app/target-app.yaml")
 
+# And what makes Maestro what it is, but for the policy.
+AUTOSCALER = ("manifests/base/autoscaler.yaml", "manifests/base/config/autoscaler.yaml",
+              "manifests/overlays/one-node/kustomization.yaml")
+
 # Defaults of Kubernetes; the controller's own period and the metrics' resolution (15 s) belong to the cluster.
 HPA_WINDOW_S, HPA_PERIOD_S = 300, 15
 HPA_TARGET = 60
@@ -74,7 +78,7 @@ class Load:
 
     def environment(self):
         times = {key: value if key == "CYCLES" else f"{value:g}s" for key, value in self.times.items()}
-        return {"RATE": RATE, "SOFT_MS": SOFT_MS, **times}
+        return {"RATE": RATE, "SOFT_MS": SOFT_MS, "READY": 4 * RATE, **times}
 
     def trace(self):
         """Points (t_s, rps); a jump takes a millisecond."""
@@ -116,18 +120,20 @@ def digest(data):
     return hashlib.sha256(data).hexdigest()[:8]
 
 
-def service_digest():
-    return digest(b"".join((ROOT / name).read_bytes() for name in SERVICE))
+def digest_of_files(names):
+    return digest(b"".join((ROOT / name).read_bytes() for name in names))
 
 
 def settings_of(scaler, load, tuned):
     """The hash of everything that shapes a run but the policy's file. None: the HPA is not tuned for this load yet."""
     about = {"load": load.trace(), "limits": [SOFT_MS, HARD_MS, LEAST, MOST, START, WARM_UP_S, WINDOW_S, FAILED_MS],
-             "service": service_digest(), "scaler": scaler}
+             "service": digest_of_files(SERVICE), "scaler": scaler}
     if scaler.startswith("hpa"):
         if scaler == "hpa-tuned" and load.name not in tuned:
             return None
         about["hpa"] = hpa(scaler, load, *tuned.get(load.name, ()) if scaler == "hpa-tuned" else ())
+    else:
+        about["autoscaler"] = digest_of_files(AUTOSCALER)
     return digest(json.dumps(about, sort_keys=True).encode())
 
 

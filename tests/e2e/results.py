@@ -142,9 +142,10 @@ SHOWN = (("over_soft_percent", "over soft %", 2), ("over_hard_percent", "over ha
 
 
 def cell(rows, column, digits):
-    """Mean and half-range of the runs."""
+    """Mean and half-range of the runs; one run has none."""
     numbers = values(rows, column)
-    return f"{mean(numbers):.{digits}f} ±{half_range(numbers):.{digits}f}" if numbers else "-"
+    spread = f" ±{half_range(numbers):.{digits}f}" if len(numbers) > 1 else ""
+    return f"{mean(numbers):.{digits}f}{spread}" if numbers else "-"
 
 
 def summary(rows, wanted, loads, scalers, untuned):

@@ -8,7 +8,7 @@ bed_name_of_test=test-$(basename "$0" | tr '_' '-')-$$
 bed_select "--bed=$bed_name_of_test"
 room=$(mktemp -d)
 for variable in ${!MAESTRO_*}; do # settings of whoever runs the tests must not shape them
-    case $variable in MAESTRO_DATA | MAESTRO_SHARED | MAESTRO_TESTBED_STATE | MAESTRO_BED_*) ;; *) unset "$variable" ;; esac
+    case $variable in MAESTRO_DATA | MAESTRO_SHARED | MAESTRO_CHART_JS | MAESTRO_TESTBED_STATE | MAESTRO_BED_*) ;; *) unset "$variable" ;; esac
 done
 
 test_end() {
