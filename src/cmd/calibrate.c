@@ -158,13 +158,24 @@ struct scatter {
     struct calibrate_span of[CALIBRATE_SIDES][CALIBRATE_REPLICAS];
 };
 
+/* "40.1", or that p95 never passed. */
+static const char *load_text(double rps, char text[32])
+{
+    if (isnan(rps))
+        snprintf(text, 32, "never");
+    else
+        snprintf(text, 32, "%.4g", rps);
+    return text;
+}
+
 static void print_onset(const struct calibrate_check *c, const struct scatter *s, int i)
 {
-    printf("%d pods: p95 passes %.4g ms at %.4g requests/s (real)", c->onset_replicas[i], c->onset_ms,
-           c->onset_rps[i][0]);
+    char mean[32], low[32], high[32];
+    printf("%d pods: p95 passes %.4g ms at %s requests/s (real)", c->onset_replicas[i], c->onset_ms,
+           load_text(c->onset_rps[i][0], mean));
     for (int k = 1; k < CALIBRATE_SIDES; k++)
-        printf(", %.4g (%s; single runs %.4g to %.4g)", c->onset_rps[i][k], sides_named[k], s->of[k][i].low,
-               s->of[k][i].high);
+        printf(", %s (%s; single runs %s to %s)", load_text(c->onset_rps[i][k], mean), sides_named[k],
+               load_text(s->of[k][i].low, low), load_text(s->of[k][i].high, high));
     printf("\n");
 }
 

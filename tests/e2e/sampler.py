@@ -4,8 +4,9 @@
     sampler.py PORT PKI_FOLDER OUT.csv
 
 t_s: Unix time. wanted: spec.replicas of demo/target-app; pods: its pods that exist, starting and terminating ones
-too; ready: of those; target_restarts: of their containers. others_restarts, others_names: of all other pods, every
-fifteen seconds; a number that changes when one comes or goes. cpu_ticks, idle_ticks: of /proc/stat. What cannot be
+too; ready: of those; target_restarts: of their containers. others_restarts, others_names: of all other pods but
+Maestro's own, whose restarts are part of its result, every fifteen seconds; a number that changes when one comes or
+goes. cpu_ticks, idle_ticks: of /proc/stat. What cannot be
 asked is empty, never 0.
 """
 import csv
