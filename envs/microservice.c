@@ -20,7 +20,7 @@ const struct config_key microservice_config_keys[] = {
     {"max_replicas_low", CONFIG_INT, KEY(max_replicas_low), "0", 0, REPLICAS_LIMIT, NULL, NULL,
      "Each episode's max is drawn between this and max_replicas; 0: always max_replicas."},
     {"latency_soft_ms", CONFIG_OFF_DOUBLE, KEY(latency_soft_ms), "0ms", -1, 1e7, "ms", NULL,
-     "Soft latency constraint on p95; 0: the service profile's; off or -1: unset."},
+     "Soft latency constraint on p95, at most the hard one; 0: the service profile's; off or -1: unset."},
     {"latency_hard_ms", CONFIG_OFF_DOUBLE, KEY(latency_hard_ms), "0ms", -1, 1e7, "ms", NULL,
      "Hard latency constraint on p95; 0: the service profile's; off or -1: unset."},
     {"masks", CONFIG_BOOL, KEY(masks), "on", 0, 0, NULL, NULL, "Mask moves that are invalid at min and max."},
@@ -223,6 +223,15 @@ static struct reward_terms true_terms(const struct microservice_model *m, const 
                        truth.p95_ms, truth.requests);
 }
 
+/* What is learnt from: changes cost the same whoever judges. */
+static double paid(const struct microservice_model *m, const struct microservice_state *s,
+                   const struct reward_terms terms[2], int delta)
+{
+    if (m->parts.config.judge != JUDGE_TRUE)
+        return terms[0].reward;
+    return terms[1].reward - reward_penalty(&m->parts.reward, &s->control.target, delta);
+}
+
 static void account(struct microservice_state *s, const struct journal_record *r, const struct reward_terms *judged,
                     const struct reward_terms *truth)
 {
@@ -269,7 +278,7 @@ static bool step(const struct env *env, void *state, int action, float *obs, uns
     account(s, &r, judged, &terms[1]);
     observe(m, s, obs, mask);
     bool ended = m->parts.config.end_on_hard && judged->hard;
-    *out = (struct env_result){.reward = (float)judged->reward,
+    *out = (struct env_result){.reward = (float)paid(m, s, terms, delta),
                                .cost = (float)judged->cost,
                                .terminated = ended,
                                .truncated = !ended && s->step >= env->spec.max_steps};
@@ -326,13 +335,26 @@ static struct target target_of(const struct microservice_parts *parts)
     return t;
 }
 
+/* The limits in force: either may be the profile's. */
+static bool check_limits(const struct microservice_config *c, const struct target *t, struct err *e)
+{
+    if (!(t->latency_hard_ms > 0 && t->latency_soft_ms > t->latency_hard_ms))
+        return true;
+    return err_set(e, ERR_USAGE, "env.latency_soft_ms: %g ms%s is above latency_hard_ms %g ms%s", t->latency_soft_ms,
+                   c->latency_soft_ms == 0 ? " (the profile's)" : "", t->latency_hard_ms,
+                   c->latency_hard_ms == 0 ? " (the profile's)" : "");
+}
+
 bool microservice_open(const struct microservice_parts *parts, struct env *out, struct err *e)
 {
     struct control control = {.observation = parts->observation,
                               .guard = parts->guard,
+                              .target = target_of(parts),
                               .period_s = parts->config.period_s,
                               .masks = parts->config.masks};
-    if (!microservice_config_check(&parts->config, e) || !action_set_init(&control.actions, &parts->config.actions, e))
+    if (!microservice_config_check(&parts->config, e) || !check_limits(&parts->config, &control.target, e) ||
+        !guard_check(&parts->guard, control.period_s, "guard.", e) ||
+        !action_set_init(&control.actions, &parts->config.actions, e))
         return false;
     if (parts->observation.period_s != control.period_s)
         return err_set(e, ERR_USAGE, "env.period_s: %g s, but the features are made for %g s", control.period_s,
@@ -340,7 +362,6 @@ bool microservice_open(const struct microservice_parts *parts, struct env *out, 
     struct microservice_model *m = calloc(1, sizeof *m);
     if (!m)
         return err_set(e, ERR_IO, "microservice: out of memory");
-    control.target = target_of(parts);
     m->parts = *parts;
     m->control = m->running = control;
     m->running.guard.flap_budget = 0;

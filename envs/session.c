@@ -28,7 +28,7 @@ struct session_model {
     struct control control; /* as configured; the policy file's */
     struct control running; /* the same without flap budget, which is for serving only */
     bool begun;             /* a reset was made in this process */
-    int found_replicas;     /* before anything was changed; 0: unknown */
+    int found_replicas;     /* owed by a session before, or seen before anything was changed; 0: unknown */
     bool told_found;        /* to on_found */
 };
 
@@ -37,7 +37,7 @@ struct session_state {
     uint64_t seed, stream;
     struct rng rng;
     int episode, step;
-    int found_replicas;
+    int reserved; /* a checkpoint has room for it; what the target is owed is never taken from one */
     struct control_state control;
     struct reward_state reward;
     struct sample last; /* the last one that was whole; pods NULL */
@@ -146,15 +146,14 @@ static int starting_count(const struct session_model *m, struct session_state *s
 }
 
 /* What the target is to get back is known, and told, before anything is changed. */
-static bool know_found(struct session_model *m, struct session_state *s, int present, struct err *e)
+static bool know_found(struct session_model *m, int present, struct err *e)
 {
     const struct session_parts *p = &m->parts;
-    if (s->found_replicas == 0)
-        s->found_replicas = p->found_replicas > 0 ? p->found_replicas : present;
-    if (!m->told_found && p->on_found && !p->on_found(p->arg, s->found_replicas, e))
+    int found = m->found_replicas > 0 ? m->found_replicas : present;
+    if (!m->told_found && p->on_found && !p->on_found(p->arg, found, e))
         return false;
     m->told_found = true;
-    m->found_replicas = s->found_replicas;
+    m->found_replicas = found;
     return true;
 }
 
@@ -165,7 +164,7 @@ static bool bring(struct session_model *m, struct session_state *s, struct sampl
     if (!wait_for_sight(m, sample, &waited_s, e))
         return false;
     int present = (int)sample->signals[SIGNAL_REPLICAS].value;
-    if (!know_found(m, s, present, e))
+    if (!know_found(m, present, e))
         return false;
     int wanted = starting_count(m, s, present);
     *afresh = !m->begun || waited_s > m->running.period_s;
@@ -271,12 +270,10 @@ static bool step(const struct env *env, void *state, int action, float *obs, uns
     if (action < 0 || action >= m->running.actions.n)
         return err_set(e, ERR_USAGE, "session: action %d is not within 0..%d", action, m->running.actions.n - 1);
     propose(m, s, action, &r);
-    if (!m->begun) { // from a checkpoint: what was seen then is too old to act on
-        m->found_replicas = s->found_replicas;
+    if (!m->begun) // from a checkpoint: what was seen then is too old to act on
         (void)err_set(&why, ERR_IO, "the session was interrupted");
-    } else if (!live_through(m, s, &r, &why, e)) {
+    else if (!live_through(m, s, &r, &why, e))
         return false;
-    }
     bool paused = why.code != ERR_NONE;
     if (paused)
         pause_because(m, why.message);
@@ -313,7 +310,7 @@ static const struct env_ops OPS = {init, reset, step, episode, close_env};
 static bool check(const struct session_parts *p, struct err *e)
 {
     const struct target *t = &p->target;
-    if (!microservice_config_check(&p->config, e))
+    if (!microservice_config_check(&p->config, e) || !guard_check(&p->guard, p->config.period_s, "guard.", e))
         return false;
     if (p->config.judge != JUDGE_MEASURED)
         return err_set(e, ERR_USAGE, "env.judge: a live cluster tells only what is measured");
@@ -342,6 +339,7 @@ bool session_open(const struct session_parts *parts, struct env *out, struct err
     if (!m)
         return err_set(e, ERR_IO, "session: out of memory");
     m->parts = *parts;
+    m->found_replicas = parts->found_replicas;
     m->control = m->running = control;
     m->running.guard.flap_budget = 0;
     *out = (struct env){.ops = &OPS,
@@ -359,8 +357,7 @@ const struct control *session_control(const struct env *env)
     return &model_of(env)->control;
 }
 
-bool session_restore(const struct env *env, struct err *e)
+int session_found(const struct env *env)
 {
-    struct session_model *m = model_of(env);
-    return m->found_replicas == 0 || cluster_scale(m->parts.cluster, m->found_replicas, e);
+    return model_of(env)->found_replicas;
 }

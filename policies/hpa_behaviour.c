@@ -26,8 +26,21 @@ static double longest_period(const struct hpa_rules *rules)
     return longest_s;
 }
 
+/* An earlier wish for the same count says nothing to any window that this one does not say for longer. */
+static bool note_again(struct hpa_history *h, double now_s, int replicas)
+{
+    for (int i = 0; i < h->n_recommendations; i++)
+        if (h->recommendation[i].replicas == replicas && h->recommendation[i].time_s <= now_s) {
+            h->recommendation[i].time_s = now_s;
+            return true;
+        }
+    return false;
+}
+
 void hpa_note(struct hpa_history *h, const struct hpa_behaviour *b, double now_s, int replicas)
 {
+    if (note_again(h, now_s, replicas))
+        return;
     double cutoff_s = now_s - longest_window(b);
     int oldest = 0;
     for (int i = 1; i < h->n_recommendations; i++)

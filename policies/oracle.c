@@ -105,14 +105,17 @@ static struct choice best_reward(const struct period *p, double soft_pods)
     return best;
 }
 
-/* Seconds that sum up to requests, one of them burst times the mean (or all of it), the others alike. */
+/* Seconds that sum up to requests, none above burst times the mean, as late as can be: what comes near the end counts
+ * as in time (sim_bound_p95), so no other seconds of that sum and largest one need fewer pods. */
 static void lay_out(const struct oracle_config *q, double requests, double burst, float *arrivals)
 {
     double mean = requests / q->period_s;
-    double most = fmin(burst * mean, requests);
-    arrivals[0] = (float)most;
-    for (int i = 1; i < q->period_s; i++)
-        arrivals[i] = (float)((requests - most) / (q->period_s - 1));
+    double left = requests;
+    for (int i = q->period_s - 1; i >= 0; i--) {
+        double most = fmin(burst * mean, left);
+        arrivals[i] = (float)most;
+        left -= most;
+    }
 }
 
 static struct solution solve(const struct oracle_config *q, double requests, double burst)
@@ -199,9 +202,10 @@ static double demand_of(const struct oracle_config *q, const float *arrivals)
 
 bool oracle_open(const struct oracle_config *config, struct oracle **out, struct err *e)
 {
-    if (!(config->target.latency_soft_ms > 0.0) || config->period_s < 2 || config->period_s > PERIOD_LIMIT)
-        return err_set(e, ERR_USAGE, "oracle: the bound needs a soft latency limit and periods of 2 to %d s",
-                       PERIOD_LIMIT);
+    if (!(config->target.latency_soft_ms > 0.0) || config->period_s < ORACLE_PERIOD_LEAST ||
+        config->period_s > PERIOD_LIMIT)
+        return err_set(e, ERR_USAGE, "oracle: the bound needs a soft latency limit and periods of %d to %d s",
+                       ORACLE_PERIOD_LEAST, PERIOD_LIMIT);
     struct oracle *o = calloc(1, sizeof *o);
     struct solution *solutions = calloc((size_t)BURSTS * (SUMS + 1), sizeof *solutions);
     if (!o || !solutions) {

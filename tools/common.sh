@@ -34,24 +34,36 @@ packages_missing() {
     done
 }
 
+# quietly COMMAND...: what it says on standard error is shown only if it fails.
+quietly() {
+    local log status=0
+    log=$(mktemp)
+    "$@" 2>"$log" || status=$?
+    [ "$status" -eq 0 ] || tail -n 20 "$log" >&2
+    rm -f -- "$log"
+    return "$status"
+}
+
+# In a shell of its own, so that no signal leaves the policy behind; one that a SIGKILL left is known by its second line.
+packages_unpack() (
+    policy=/usr/sbin/policy-rc.d
+    mark='# while the packages of maestro install'
+    if [ ! -e "$policy" ] || grep -qxF "$mark" "$policy"; then
+        trap '"${as_root[@]}" rm -f "$policy"' EXIT
+        trap 'exit 130' INT TERM HUP
+        printf '#!/bin/sh\n%s\nexit 101\n' "$mark" | "${as_root[@]}" tee "$policy" >/dev/null
+        "${as_root[@]}" chmod 755 "$policy"
+    fi
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null >&2
+)
+
 # Daemons that come along (prometheus is here for its promtool) are neither started nor enabled: while the packages
 # install, policy-rc.d refuses every start, unless the machine has a policy of its own.
 packages_install_quietly() {
     local -a as_root=("$@")
-    local policy=/usr/sbin/policy-rc.d
-    local own_policy=false
-    if [ ! -e "$policy" ]; then
-        own_policy=true
-        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
-        "${as_root[@]}" chmod 755 "$policy"
-    fi
-    local status=0
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null >&2 || status=$?
-    if $own_policy; then
-        "${as_root[@]}" rm -f "$policy"
-    fi
-    local daemon
+    local daemon status=0
+    packages_unpack || status=$?
     for daemon in prometheus etcd-server; do
         if [[ " ${missing[*]} " == *" $daemon "* ]] && command -v systemctl >/dev/null; then
             "${as_root[@]}" systemctl disable "${daemon%-server}.service" >/dev/null 2>&1 || true
@@ -97,8 +109,8 @@ build() {
     ninja -C "$folder" "$@" </dev/null >&2 || die "the build in $folder failed"
 }
 
-# run_suites FOLDER COUNTS [MESON TEST OPTION...]: runs the tests, shows what failed or was skipped, and appends the line
-# "passed failed skipped" to the file COUNTS. Its status is 0 only if nothing failed.
+# run_suites FOLDER COUNTS [MESON TEST OPTION...]: runs the tests, shows what failed or was skipped, and appends to the
+# file COUNTS the line "passed failed skipped" and, from "FAILED" on, what failed. Its status is 0 only if nothing failed.
 run_suites() {
     local folder=$1 counts=$2 status=0
     shift 2
@@ -106,17 +118,18 @@ run_suites() {
     meson test -C "$folder" --no-rebuild --print-errorlogs "$@" </dev/null >&2 || status=$?
     if [ ! -f "$folder/meson-logs/testlog.json" ]; then
         say "no test ran in $folder ($*)"
-        echo "0 1 0" >>"$counts"
+        printf '0 1 0\nFAILED: no test ran in %s (%s)\n' "$folder" "$*" >>"$counts"
         return 1
     fi
     python3 tools/count_tests "$folder/meson-logs/testlog.json" >>"$counts" || status=1
     return "$status"
 }
 
-# total COUNTS: prints the last line, "N passed, N failed[, N skipped]". Its status is 0 only if something passed and
-# nothing failed.
+# total COUNTS: prints what failed, then the last line, "N passed, N failed[, N skipped]". Its status is 0 only if something
+# passed and nothing failed.
 total() {
-    awk '{ passed += $1; failed += $2; skipped += $3 }
+    awk '!/^[0-9]/ { print; next }
+        { passed += $1; failed += $2; skipped += $3 }
         END {
             printf "%d passed, %d failed", passed, failed
             if (skipped > 0) printf ", %d skipped", skipped

@@ -155,6 +155,13 @@ static bool take_listed(void *context, const struct json *object)
     return take(d, object, d->config->annotated);
 }
 
+static void note_unreadable(void *context, const struct err *why)
+{
+    struct discover *d = context;
+    d->skipped = *why;
+    err_wrap(&d->skipped, "live: Deployment");
+}
+
 /* Calls list for the path of each namespace, or of all together. One that cannot be read does not keep the others from
  * being read: its name is added to unread, if that is given, and e tells of the first. false: none could be read. */
 static bool each_namespace(struct discover *d, const char *group, const char *plural, const struct kube_walk *walk,
@@ -215,7 +222,7 @@ static void bury(struct targets *t, unsigned round, const struct buf *unread)
 bool discover_list(struct discover *d, struct err *e)
 {
     CLEANUP_BUF struct buf unread = {0};
-    struct kube_walk walk = {.context = d, .each = take_listed};
+    struct kube_walk walk = {.context = d, .each = take_listed, .unreadable = note_unreadable};
     if (!each_namespace(d, "apps/v1", "deployments", &walk, &unread, e) || !buf_ok(&unread, e))
         return false;
     bury(d->targets, d->round, &unread);

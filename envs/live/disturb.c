@@ -2,7 +2,9 @@
  * Chaos Mesh object at a time. Decides when, not what they do. */
 #include "disturb_load.h"
 
+#include <maestro/buf.h>
 #include <maestro/chaosmesh.h>
+#include <maestro/data.h>
 #include <maestro/rng.h>
 
 #include <ctype.h>
@@ -29,15 +31,14 @@ static const double GONE_WITHIN_S = 60;
 struct disturb {
     struct disturb_config config;
     struct disturb_load_run *load; /* NULL: none */
-    char files[CONFIG_TEXT];       /* cut at the commas */
-    const char *file[FILES_LIMIT];
+    struct buf files[FILES_LIMIT]; /* owned; where each lies */
     int n_files, turn;
     char selector[512];
     char session[64];
     struct rng rng;
-    bool working;
+    bool working, ending, told; /* ending: its deletion was asked for; told: that it does not go */
     struct chaosmesh_experiment experiment;
-    double started_s, next_s;
+    double started_s, ending_s, next_s;
 };
 
 static void tell(const struct disturb *d, const char *event, const char *what)
@@ -48,15 +49,15 @@ static void tell(const struct disturb *d, const char *event, const char *what)
 
 static bool split_files(struct disturb *d, struct err *e)
 {
-    char *rest = d->files;
-    snprintf(d->files, sizeof d->files, "%s", d->config.chaos->files);
-    while (*rest) {
+    char name[CONFIG_TEXT];
+    for (const char *rest = d->config.chaos->files; *rest; rest += *rest == ',') {
+        size_t n = strcspn(rest, ",");
         if (d->n_files == FILES_LIMIT)
             return err_set(e, ERR_USAGE, "chaos.files: more than %d", (int)FILES_LIMIT);
-        d->file[d->n_files++] = rest;
-        rest += strcspn(rest, ",");
-        if (*rest)
-            *rest++ = '\0';
+        snprintf(name, sizeof name, "%.*s", (int)n, rest);
+        if (!data_path(name, &d->files[d->n_files++], e))
+            return err_wrap(e, "chaos.files");
+        rest += n;
     }
     return true;
 }
@@ -103,19 +104,36 @@ static bool sweep(struct disturb *d, struct err *e)
     return true;
 }
 
+/* A killed session's faults strike one without faults of its own too; whether it may look for them is another matter. */
+static void sweep_others(struct disturb *d)
+{
+    struct err why = {0};
+    if (d->config.kube && !sweep(d, &why))
+        tell(d, "chaos_not_swept", why.message);
+}
+
 static bool prepare_chaos(struct disturb *d, struct err *e)
 {
-    if (d->n_files == 0)
+    if (d->n_files == 0) {
+        sweep_others(d);
         return true;
+    }
     if (!sweep(d, e) || !read_selector(d, e))
         return false;
     struct chaosmesh_target target = target_of(d);
     for (int i = 0; i < d->n_files; i++) {
         struct chaosmesh_experiment unused = {0};
-        if (!chaosmesh_start(d->config.kube, d->file[i], &target, true, &unused, e))
+        if (!chaosmesh_start(d->config.kube, d->files[i].bytes, &target, true, &unused, e))
             return false;
     }
     return true;
+}
+
+static void free_disturb(struct disturb *d)
+{
+    for (int i = 0; i < FILES_LIMIT; i++)
+        buf_finish(&d->files[i]);
+    free(d);
 }
 
 bool disturb_open(const struct disturb_config *config, struct disturb **out, struct err *e)
@@ -132,27 +150,39 @@ bool disturb_open(const struct disturb_config *config, struct disturb **out, str
         *out = d;
         return true;
     }
-    free(d);
+    free_disturb(d);
     return false;
 }
 
-static void stop_fault(struct disturb *d)
+/* Asked for at each step until it is gone. Told once, where that is not heard or takes long. */
+static void stop_fault(struct disturb *d, double now_s)
 {
-    struct err why;
-    if (chaosmesh_stop(d->config.kube, &d->experiment, GONE_WITHIN_S, &why)) {
+    struct err why = {0};
+    bool gone = false;
+    if (!d->ending)
+        d->ending_s = now_s;
+    d->ending = true;
+    bool heard = chaosmesh_end(d->config.kube, &d->experiment, &gone, &why);
+    if (heard && gone) {
         tell(d, "chaos_stopped", d->experiment.name);
         d->working = false;
-    } else {
-        tell(d, "chaos_not_stopped", why.message); // tried again at the next step
+        return;
     }
+    if (d->told || (heard && now_s - d->ending_s < GONE_WITHIN_S))
+        return;
+    if (heard)
+        err_set(&why, ERR_IO, "%s: deleted, but still there: Chaos Mesh, if it runs, is still healing pods",
+                d->experiment.name);
+    tell(d, "chaos_not_stopped", why.message);
+    d->told = true;
 }
 
 static void watch_fault(struct disturb *d, double now_s)
 {
     enum chaosmesh_phase phase;
     struct err why;
-    if (now_s - d->started_s >= d->config.chaos->duration_s) {
-        stop_fault(d);
+    if (d->ending || now_s - d->started_s >= d->config.chaos->duration_s) {
+        stop_fault(d, now_s);
         return;
     }
     if (!chaosmesh_look(d->config.kube, &d->experiment, &phase, &why)) {
@@ -162,7 +192,7 @@ static void watch_fault(struct disturb *d, double now_s)
     if (phase == CHAOSMESH_GONE)
         d->working = false;
     else if (phase == CHAOSMESH_RECOVERED)
-        stop_fault(d);
+        stop_fault(d, now_s);
 }
 
 /* The file whose turn it is, or NULL. */
@@ -175,11 +205,11 @@ static const char *due_file(struct disturb *d, double now_s)
         if (now_s < d->next_s)
             return NULL;
         d->next_s = now_s + c->every_s;
-        return d->file[d->turn++ % d->n_files];
+        return d->files[d->turn++ % d->n_files].bytes;
     }
     if (rng_double(&d->rng) >= c->probability)
         return NULL;
-    return d->file[rng_bounded(&d->rng, (uint32_t)d->n_files)];
+    return d->files[rng_bounded(&d->rng, (uint32_t)d->n_files)].bytes;
 }
 
 static void start_fault(struct disturb *d, const char *file, double now_s)
@@ -189,14 +219,16 @@ static void start_fault(struct disturb *d, const char *file, double now_s)
     memset(&d->experiment, 0, sizeof d->experiment);
     bool started = chaosmesh_start(d->config.kube, file, &target, false, &d->experiment, &why);
     d->working = started || d->experiment.name[0]; // an answer that was lost: it may be there
+    d->ending = d->told = false;
     d->started_s = now_s;
     tell(d, started ? "chaos_started" : "chaos_not_started", started ? d->experiment.name : why.message);
 }
 
 bool disturb_wait(struct disturb *d, double now_s, struct err *e)
 {
-    if (d->load && !disturb_load_tend(d->load, e))
-        return false;
+    (void)e; // once the load has run, nothing ends a session
+    if (d->load)
+        disturb_load_tend(d->load);
     if (d->working)
         watch_fault(d, now_s);
     return true;
@@ -224,6 +256,6 @@ bool disturb_close(struct disturb *d, struct err *e)
         return true;
     bool loads = disturb_load_end(d->load, e);
     bool faults = !d->working || chaosmesh_stop(d->config.kube, &d->experiment, GONE_WITHIN_S, e);
-    free(d);
+    free_disturb(d);
     return loads && faults;
 }

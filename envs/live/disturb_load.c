@@ -3,12 +3,14 @@
 #include "disturb_load.h"
 
 #include <maestro/child.h>
+#include <maestro/clock.h>
 #include <maestro/file.h>
 #include <maestro/yaml_json.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define LOAD_KEY(field) offsetof(struct disturb_load, field)
 
@@ -21,14 +23,15 @@ const struct config_key disturb_load_keys[] = {
 };
 const int n_disturb_load_keys = (int)(sizeof disturb_load_keys / sizeof *disturb_load_keys);
 
-enum { VARIABLES_LIMIT = 32 };
-static const double END_GRACE_S = 10;
+enum { VARIABLES_LIMIT = 32, DELETIONS_LIMIT = 20 };
+static const double END_GRACE_S = 10, DELETE_WITHIN_S = 20, DELETE_EVERY_S = 1;
 
 struct disturb_load_run {
     struct disturb_config config;
     struct child *child; /* of a script */
     char space[64];      /* of a Job */
     char name[128];
+    bool missing; /* told: it could not be started again */
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -65,6 +68,8 @@ static bool start_script(struct disturb_load_run *r, struct err *e)
     const char *const argv[] = {load->command, "run", "--quiet", "--no-usage-report", load->script, NULL};
     if (!file_exists(load->script))
         return err_set(e, ERR_USAGE, "load.script: %s does not exist", load->script);
+    if (r->config.log && !file_make_parent(r->config.log, e))
+        return false;
     return split(load->environment, room, variables, e) && child_open(argv, variables, r->config.log, &r->child, e);
 }
 
@@ -97,38 +102,53 @@ static bool read_job(struct disturb_load_run *r, struct buf *body, struct err *e
     return done;
 }
 
+static void tell(const struct disturb_load_run *r, const char *event, const char *what)
+{
+    if (r->config.tell)
+        r->config.tell(r->config.arg, event, what);
+}
+
 static void put_jobs(const struct disturb_load_run *r, struct buf *out)
 {
     buf_printf(out, "/apis/batch/v1/namespaces/%s/jobs", r->space);
 }
 
-static bool call(struct disturb_load_run *r, enum kube_verb verb, const char *path, const char *body, struct err *e)
+/* settled: the refusal that says that it is so already. */
+static bool call(struct disturb_load_run *r, const struct kube_call *call, enum kube_outcome settled,
+                 enum kube_outcome *outcome, struct err *e)
 {
     struct kube_answer answer = {0};
-    const struct kube_call call = {.verb = verb, .path = path, .body = body};
-    bool done = kube_do(r->config.kube, &call, &answer) || (verb == KUBE_DELETE && answer.outcome == KUBE_NOT_FOUND);
+    bool done = kube_do(r->config.kube, call, &answer) || answer.outcome == settled;
+    *outcome = answer.outcome;
     if (!done)
         (void)err_set(e, ERR_IO, "load.script: %.400s", answer.why.message);
     kube_answer_finish(&answer);
     return done;
 }
 
+/* A Job of that name that is there already, left by a killed session, is taken over. */
 static bool start_job(struct disturb_load_run *r, struct err *e)
 {
     CLEANUP_BUF struct buf body = {0}, path = {0};
+    enum kube_outcome outcome = KUBE_DONE;
     if (!read_job(r, &body, e))
         return false;
     put_jobs(r, &path);
-    return buf_ok(&path, e) && buf_ok(&body, e) && call(r, KUBE_CREATE, path.bytes, body.bytes, e);
+    const struct kube_call create = {.verb = KUBE_CREATE, .path = path.bytes, .body = body.bytes};
+    bool done = buf_ok(&path, e) && buf_ok(&body, e) && call(r, &create, KUBE_CONFLICT, &outcome, e);
+    if (done && outcome == KUBE_CONFLICT)
+        tell(r, "load_taken_over", r->name);
+    return done;
 }
 
 /* Its pods go with it. */
-static bool delete_job(struct disturb_load_run *r, struct err *e)
+static bool delete_job(struct disturb_load_run *r, enum kube_outcome *outcome, struct err *e)
 {
     CLEANUP_BUF struct buf path = {0};
     put_jobs(r, &path);
     buf_printf(&path, "/%s?propagationPolicy=Background", r->name);
-    return buf_ok(&path, e) && call(r, KUBE_DELETE, path.bytes, NULL, e);
+    const struct kube_call remove = {.verb = KUBE_DELETE, .path = path.bytes};
+    return buf_ok(&path, e) && call(r, &remove, KUBE_NOT_FOUND, outcome, e);
 }
 
 bool disturb_load_start(const struct disturb_config *config, struct disturb_load_run **out, struct err *e)
@@ -151,23 +171,32 @@ bool disturb_load_start(const struct disturb_config *config, struct disturb_load
     return true;
 }
 
-static void tell(const struct disturb_load_run *r, const char *event, const char *what)
+/* Once a trouble, not once a step. */
+static void start_again(struct disturb_load_run *r)
 {
-    if (r->config.tell)
-        r->config.tell(r->config.arg, event, what);
+    struct err why = {0};
+    bool started = r->name[0] ? start_job(r, &why) : start_script(r, &why);
+    if (!started && !r->missing)
+        tell(r, "load_not_started", why.message);
+    if (started && r->missing)
+        tell(r, "load_started", r->config.load->script);
+    r->missing = !started;
 }
 
-static bool tend_script(struct disturb_load_run *r, struct err *e)
+static void tend_script(struct disturb_load_run *r)
 {
     int status;
     char what[64];
-    if (!r->child || child_runs(r->child, &status))
-        return true;
-    child_close(r->child, 0);
-    r->child = NULL;
-    snprintf(what, sizeof what, "exit status %d%s", status, status == 99 ? ": a threshold was crossed" : "");
-    tell(r, "load_ended", what);
-    return !r->config.load->repeat || start_script(r, e);
+    if (r->child && child_runs(r->child, &status))
+        return;
+    if (r->child) {
+        child_close(r->child, 0);
+        r->child = NULL;
+        snprintf(what, sizeof what, "exit status %d%s", status, status == 99 ? ": a threshold was crossed" : "");
+        tell(r, "load_ended", what);
+    }
+    if (r->config.load->repeat)
+        start_again(r);
 }
 
 static bool job_is_over(const struct json *object)
@@ -184,7 +213,7 @@ static bool job_is_over(const struct json *object)
 }
 
 /* A Job that is over is deleted, and once it is gone made again; one that cannot be asked about is left in peace. */
-static bool tend_job(struct disturb_load_run *r, struct err *e)
+static void tend_job(struct disturb_load_run *r)
 {
     CLEANUP_BUF struct buf path = {0};
     struct kube_answer answer = {0};
@@ -195,19 +224,48 @@ static bool tend_job(struct disturb_load_run *r, struct err *e)
     bool over = seen && job_is_over(answer.object.root), gone = answer.outcome == KUBE_NOT_FOUND;
     kube_answer_finish(&answer);
     if (!r->config.load->repeat || (!over && !gone))
-        return true;
-    if (gone)
-        return start_job(r, e);
+        return;
+    if (gone) {
+        start_again(r);
+        return;
+    }
     tell(r, "load_ended", r->name);
-    struct err why;
-    if (!delete_job(r, &why))
+    struct err why = {0};
+    enum kube_outcome outcome = KUBE_DONE;
+    if (!delete_job(r, &outcome, &why))
         tell(r, "load_not_deleted", why.message);
-    return true;
 }
 
-bool disturb_load_tend(struct disturb_load_run *r, struct err *e)
+void disturb_load_tend(struct disturb_load_run *r)
 {
-    return r->name[0] ? tend_job(r, e) : tend_script(r, e);
+    if (r->name[0])
+        tend_job(r);
+    else
+        tend_script(r);
+}
+
+static void pause_s(const struct disturb_load_run *r, double seconds)
+{
+    const struct timespec t = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    if (r->config.pause)
+        r->config.pause(r->config.arg, seconds);
+    else
+        nanosleep(&t, NULL);
+}
+
+/* A refusal stands; what was not heard may be heard the next time. Counted as well, where pause takes no time. */
+static bool delete_surely(struct disturb_load_run *r, struct err *e)
+{
+    double end_s = clock_monotonic_s() + DELETE_WITHIN_S;
+    for (int n = 1;; n++) {
+        enum kube_outcome outcome = KUBE_BROKEN;
+        struct err why = {0};
+        bool done = delete_job(r, &outcome, &why);
+        bool refused = outcome == KUBE_FORBIDDEN || outcome == KUBE_INVALID;
+        if (done || refused || n == DELETIONS_LIMIT || clock_monotonic_s() >= end_s)
+            return done || err_set(e, why.code, "%s", why.message);
+        pause_s(r, DELETE_EVERY_S);
+    }
 }
 
 bool disturb_load_end(struct disturb_load_run *r, struct err *e)
@@ -215,7 +273,7 @@ bool disturb_load_end(struct disturb_load_run *r, struct err *e)
     if (!r)
         return true;
     child_close(r->child, END_GRACE_S);
-    bool done = !r->name[0] || delete_job(r, e);
+    bool done = !r->name[0] || delete_surely(r, e);
     free(r);
     return done;
 }

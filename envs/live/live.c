@@ -37,7 +37,9 @@ struct live {
     struct podlist pods;
     struct live_status status;
     unsigned round;
+    bool scalers_wanted;   /* the scalers of others are to be looked for */
     double clock_offset_s; /* sample clock minus monotonic */
+    double patience_s;     /* what the last write was asked to wait; 0: nothing */
 };
 
 static struct live *live_of(struct fleet *f)
@@ -87,6 +89,20 @@ static bool ask_prometheus(struct live *l, double monotonic_s)
     return any;
 }
 
+/* Now and then, and at once for a target that is new: it must not be written before. A look that could not be had stays
+ * wanted. */
+static void look_for_scalers(struct live *l, struct discover *d, bool readable)
+{
+    int every = l->kubernetes.conflicts_every;
+    bool due = every > 0 && (l->round - 1) % (unsigned)every == 0;
+    l->scalers_wanted |= due || (every > 0 && l->targets.grown);
+    l->targets.grown = false;
+    if (!readable || !l->scalers_wanted)
+        return;
+    l->status.conflicts = (struct err){0};
+    l->scalers_wanted = !discover_conflicts(d, &l->status.conflicts);
+}
+
 static bool look_around(struct live *l, double monotonic_s)
 {
     struct discover d = {.config = &l->kubernetes,
@@ -99,11 +115,7 @@ static bool look_around(struct live *l, double monotonic_s)
         l->status.api_time_s = monotonic_s;
     if (done && d.skipped.code != ERR_NONE && l->status.api.code == ERR_NONE)
         l->status.api = d.skipped;
-    int every = l->kubernetes.conflicts_every;
-    if (done && every > 0 && (l->round - 1) % (unsigned)every == 0) {
-        l->status.conflicts = (struct err){0};
-        (void)!discover_conflicts(&d, &l->status.conflicts);
-    }
+    look_for_scalers(l, &d, done);
     l->status.calls += d.calls;
     l->status.calls_failed += d.calls_failed;
     return done;
@@ -173,6 +185,8 @@ static bool refresh(struct fleet *f, double monotonic_s, struct err *e)
         return false;
     l->readings.presence_counts = !l->prometheus.presence_query[0] && !preset_traffic(&l->prometheus).presence_of_all;
     bool asked = l->targets.n_used > 0 && ask_prometheus(l, monotonic_s);
+    if (l->targets.n_used == 0)
+        l->status.prometheus_time_s = monotonic_s;
     fill_all(l, monotonic_s);
     send_events(l);
     if (seen || asked)
@@ -245,6 +259,12 @@ static enum fleet_outcome outcome_of(enum kube_outcome outcome)
     return FLEET_FAILED;
 }
 
+static enum err_code code_of(enum fleet_outcome outcome)
+{
+    bool may_pass = outcome == FLEET_CONFLICT || outcome == FLEET_THROTTLED || outcome == FLEET_FAILED;
+    return may_pass ? ERR_AGAIN : ERR_IO;
+}
+
 static enum fleet_outcome write_replicas(struct fleet *f, int i, int replicas, bool dry_run, struct err *e)
 {
     struct live *l = live_of(f);
@@ -253,9 +273,10 @@ static enum fleet_outcome write_replicas(struct fleet *f, int i, int replicas, b
     l->status.calls++;
     bool done = kube_scale_patch(l->kube, v->space, v->name, replicas, v->resource_version, dry_run, &answer);
     enum fleet_outcome outcome = outcome_of(answer.outcome);
+    l->patience_s = done ? 0 : answer.retry_after_s;
     if (!done) {
         l->status.calls_failed++;
-        err_set(e, ERR_IO, "%s", answer.why.message);
+        err_set(e, code_of(outcome), "%s", answer.why.message);
     }
     kube_answer_finish(&answer);
     return outcome;
@@ -282,6 +303,11 @@ static double deadline_s(const struct fleet *f)
     return l->lease ? lease_deadline_s(l->lease) : HUGE_VAL;
 }
 
+static double patience_s(const struct fleet *f)
+{
+    return live_of_const(f)->patience_s;
+}
+
 static void close_live(struct fleet *f)
 {
     struct live *l = live_of(f);
@@ -298,7 +324,8 @@ static void close_live(struct fleet *f)
     free(l);
 }
 
-static const struct fleet_ops OPS = {refresh, count, view, read_pods, write_replicas, event, deadline_s, close_live};
+static const struct fleet_ops OPS = {refresh, count,      view,       read_pods, write_replicas,
+                                     event,   deadline_s, close_live, patience_s};
 
 /* RFC 1123: what a namespace or a Deployment may be called. Nothing else goes into a path. */
 static bool is_name(const char *text, size_t n, size_t limit)

@@ -131,10 +131,15 @@ void podlist_take(struct podlist *l, const struct json *object)
 {
     const struct json *metadata = json_find(object, "metadata"), *status = json_find(object, "status");
     const char *name = text_of(metadata, "name");
-    if (l->n == PODS_LIMIT || !name || strlen(name) >= sizeof l->pods[0].name || !is_ours(metadata, l->deployment))
+    enum pod_phase phase = phase_of(text_of(status, "phase"));
+    bool known = name && strlen(name) < sizeof l->pods[0].name && phase != POD_FAILED;
+    if (!known || !is_ours(metadata, l->deployment))
+        return;
+    l->overflows = l->n == PODS_LIMIT;
+    if (l->overflows)
         return;
     struct podlist_pod *p = &l->pods[l->n++];
-    *p = (struct podlist_pod){.record = {.phase = phase_of(text_of(status, "phase")),
+    *p = (struct podlist_pod){.record = {.phase = phase,
                                          .cpu_request_percent = discover_cpu_request(json_find(object, "spec")),
                                          .deleting = text_of(metadata, "deletionTimestamp") != NULL}};
     memcpy(p->name, name, strlen(name) + 1);
@@ -225,7 +230,20 @@ static bool take_metrics(void *context, const struct json *object)
 
 static void begin(void *context)
 {
-    ((struct podlist *)context)->n = 0;
+    struct podlist *l = context;
+    l->n = 0;
+    l->overflows = false;
+}
+
+/* One list, walked page by page. */
+static bool list(struct kube *kube, const char *path, const char *selector, const struct kube_walk *walk, struct err *e)
+{
+    struct kube_answer answer = {0};
+    bool done = kube_list(kube, path, selector, walk, &answer);
+    if (!done)
+        err_set(e, ERR_IO, "%s", answer.why.message);
+    kube_answer_finish(&answer);
+    return done;
 }
 
 bool podlist_read(struct podlist *l, const struct live_kubernetes *config, struct kube *kube,
@@ -233,21 +251,17 @@ bool podlist_read(struct podlist *l, const struct live_kubernetes *config, struc
 {
     char path[256];
     const char *selector = slot->selector && slot->selector[0] ? slot->selector : NULL;
-    struct kube_walk pods = {l, begin, take_pod}, metrics = {l, NULL, take_metrics};
-    struct kube_answer answer = {0};
-    l->n = 0;
+    struct kube_walk pods = {.context = l, .begin = begin, .each = take_pod};
+    struct kube_walk metrics = {.context = l, .each = take_metrics};
+    begin(l);
     l->deployment = slot->view.name;
     snprintf(path, sizeof path, "/api/v1/namespaces/%s/pods", slot->view.space);
-    bool done = kube_list(kube, path, selector, &pods, &answer);
-    if (!done)
-        err_set(e, ERR_IO, "%s", answer.why.message);
-    kube_answer_finish(&answer);
-    if (!done || config->pod_metrics != LIVE_METRICS_SERVER)
-        return done;
+    if (!list(kube, path, selector, &pods, e))
+        return false;
+    if (l->overflows)
+        return err_set(e, ERR_FORMAT, "more than %d, which is as many as can be held", PODS_LIMIT);
+    if (config->pod_metrics != LIVE_METRICS_SERVER)
+        return true;
     snprintf(path, sizeof path, "/apis/metrics.k8s.io/v1beta1/namespaces/%s/pods", slot->view.space);
-    done = kube_list(kube, path, selector, &metrics, &answer);
-    if (!done)
-        err_set(e, ERR_IO, "%s", answer.why.message);
-    kube_answer_finish(&answer);
-    return done;
+    return list(kube, path, selector, &metrics, e);
 }

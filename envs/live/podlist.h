@@ -18,6 +18,7 @@ struct podlist_pod {
 struct podlist {
     struct podlist_pod *pods; /* owned; [PODS_LIMIT] */
     int n;
+    bool overflows;             /* the target has more pods */
     struct pod_record *records; /* owned; [PODS_LIMIT]: what a sample points to */
     const char *deployment;     /* whose pods are taken while objects are read */
     double clock_offset_s;      /* sample clock minus the cluster's wall clock */
@@ -26,12 +27,13 @@ struct podlist {
 MUST_CHECK bool podlist_open(struct podlist *l, struct err *e);
 void podlist_finish(struct podlist *l);
 
-/* One Pod object: taken if a ReplicaSet of the Deployment owns it. */
+/* One Pod object: taken if a ReplicaSet of the Deployment owns it, and if it has not failed: evicted pods stay for weeks. */
 void podlist_take(struct podlist *l, const struct json *object);
 /* One PodMetrics object of metrics.k8s.io. */
 void podlist_take_metrics(struct podlist *l, const struct json *object);
 
-/* Reads them all; offset: sample clock minus wall clock. Pods whose CPU cannot be had are there without it. */
+/* Reads them all; offset: sample clock minus wall clock. Pods whose CPU cannot be had are there without it. More than
+ * PODS_LIMIT are an error: the mean of some is not the mean of all. */
 MUST_CHECK bool podlist_read(struct podlist *l, const struct live_kubernetes *config, struct kube *kube,
                              const struct target_slot *slot, struct err *e);
 /* CPU from an answer to query_build_pods, measured at time_s less its age. */

@@ -113,6 +113,16 @@ static void put_containers(const struct maker *m, const char *metric, const char
     }
 }
 
+/* " or " and how many pods the metric knows: the sum over some of them would pass for less load. */
+static void put_count_of_pods(const struct maker *m, const char *metric)
+{
+    buf_text(m->out, " or label_replace(count by (namespace, deployment) (label_replace(max by (namespace, pod) (");
+    put_pods_of(m, metric);
+    buf_text(m->out, "})");
+    put_name_of_pod(m);
+    buf_text(m->out, "),\"maestro\",\"pods\",\"namespace\",\".*\")");
+}
+
 static void put_resource(const struct maker *m, const char *metric, const char *function, const char *factor)
 {
     buf_printf(m->out, "label_replace(%ssum by (namespace, deployment) (label_replace(", factor);
@@ -219,6 +229,7 @@ static void put_preset(const struct maker *m, enum query_id id)
     switch (id) {
     case QUERY_CPU:
         put_resource(m, CPU_SERIES, "rate", "100 * ");
+        put_count_of_pods(m, CPU_SERIES);
         return;
     case QUERY_MEMORY:
         put_resource(m, MEMORY_SERIES, "", "");

@@ -10,6 +10,7 @@
  *   infinite or negative                                   failed
  *   no age, or an age beyond the limit                     stale
  *   rps and p95, most of the ready pods are not scraped    failed: what they do is missing from the sums
+ *   CPU and memory, most of the ready pods have no series  failed: the same (where the query counts them)
  *
  * The value of a reading that is not valid is kept for people to see; nobody computes with it. */
 #include "readings.h"
@@ -50,25 +51,28 @@ static bool label_is(const struct prom_series *s, const char *name, const char *
     return found && strcmp(found, value) == 0;
 }
 
-static void put(struct readings_raw *raw, bool is_age, double value)
+static void put(struct readings_raw *raw, const struct prom_series *s)
 {
-    if (is_age) {
+    if (label_is(s, "maestro", "age")) {
         raw->n_ages++;
-        raw->age_s = value;
+        raw->age_s = s->value;
+    } else if (label_is(s, "maestro", "pods")) {
+        raw->counts_pods = true;
+        raw->pods = s->value;
     } else {
         raw->n_values++;
-        raw->value = value;
+        raw->value = s->value;
     }
 }
 
 /* An element that names no target. Only presence may: then it speaks for all. */
-static void gather_nameless(struct readings *r, enum query_id id, const struct prom_series *s, bool is_age)
+static void gather_nameless(struct readings *r, enum query_id id, const struct prom_series *s)
 {
     if (id != QUERY_PRESENCE) {
         err_set(&r->problem, ERR_USAGE,
                 "prometheus: the %s query gives elements without the labels namespace and deployment", query_name(id));
         r->answers[id].answered = false;
-    } else if (is_age) {
+    } else if (label_is(s, "maestro", "age")) {
         r->presence_age_s = s->value;
     } else {
         r->present_for_all = s->value > 0;
@@ -82,14 +86,13 @@ void readings_gather(struct readings *r, const struct targets *targets, enum que
     for (int k = 0; k < answer->n_series; k++) {
         const struct prom_series *s = &answer->series[k];
         const char *space = prom_label_value(s, "namespace"), *name = prom_label_value(s, "deployment");
-        bool is_age = label_is(s, "maestro", "age");
         int i = space && name ? targets_find(targets, space, name) : -1;
         if (!space && !name)
-            gather_nameless(r, id, s, is_age);
+            gather_nameless(r, id, s);
         if (i < 0)
             continue; // somebody else's pods
         int to = id == QUERY_RPS && label_is(s, "maestro_code", "5") ? (int)RAW_ERRORS : (int)id;
-        put(&r->rows[i].raw[to], is_age, s->value);
+        put(&r->rows[i].raw[to], s);
         if (r->rows[i].raw[to].n_values > 1 || r->rows[i].raw[to].n_ages > 1)
             err_set(&r->problem, ERR_USAGE,
                     "prometheus: the %s query gives more than one element for %.63s/%.128s: it lacks an aggregation",
@@ -147,12 +150,30 @@ static struct reading rps_reading(const struct readings *r, const struct reading
     return judge(r, r->answers[QUERY_RPS], &all);
 }
 
-/* Fewer than half of the ready pods can be scraped. A pod that is new to Prometheus does not make it so: steps are small. */
-static bool is_half_blind(const struct readings *r, const struct target_slot *slot, const struct readings_row *row)
+/* Pods that Prometheus should know: no more than were ready at any time since samples now old were young. */
+static void settle(const struct readings *r, struct target_slot *slot, double time_s)
+{
+    int ready = slot->view.sample.ready;
+    bool late = time_s - slot->settled_s >= r->stale_after_s;
+    if (ready > slot->settled && slot->settled_s > 0 && !late)
+        return;
+    slot->settled = ready;
+    slot->settled_s = time_s;
+}
+
+/* Fewer than half of them can be scraped. */
+static bool misses_pods(const struct readings *r, const struct target_slot *slot, const struct readings_row *row)
 {
     const struct readings_raw *raw = &row->raw[QUERY_PRESENCE];
     return r->presence_counts && r->answers[QUERY_PRESENCE].answered && raw->n_values == 1 &&
-           2 * raw->value < slot->view.sample.ready;
+           2 * raw->value < slot->settled;
+}
+
+/* Fewer than half of them have CPU, and so memory, which the same scrape brings. */
+static bool misses_resources(const struct target_slot *slot, const struct readings_row *row)
+{
+    const struct readings_raw *raw = &row->raw[QUERY_CPU];
+    return raw->counts_pods && 2 * raw->pods < slot->settled;
 }
 
 static bool is_idle(const struct reading *rps)
@@ -202,6 +223,12 @@ static struct reading replicas_reading(const struct readings *r, const struct ta
     return out;
 }
 
+static void distrust(struct reading *r)
+{
+    if (r->validity == VALIDITY_VALID)
+        r->validity = VALIDITY_FAILED;
+}
+
 /* Where no age came, the time since the last sample that had one. */
 static void keep_age(double *sampled_s, double time_s, bool aged, struct reading *r)
 {
@@ -228,8 +255,13 @@ void readings_fill(const struct readings *r, struct target_slot *slot, int i, do
     signals[SIGNAL_RPS] = rps_reading(r, row);
     signals[SIGNAL_P95] = p95_reading(r, row, &signals[SIGNAL_RPS]);
     sample->error_ratio = error_reading(row, &signals[SIGNAL_RPS]);
-    if (is_half_blind(r, slot, row))
+    settle(r, slot, time_s);
+    if (misses_pods(r, slot, row))
         signals[SIGNAL_RPS].validity = signals[SIGNAL_P95].validity = sample->error_ratio.validity = VALIDITY_FAILED;
+    if (misses_resources(slot, row)) {
+        distrust(&signals[SIGNAL_CPU]);
+        distrust(&signals[SIGNAL_MEMORY]);
+    }
     for (int s = 0; s < SIGNAL_COUNT; s++)
         if (s != SIGNAL_REPLICAS)
             keep_age(&slot->sampled_s[s], time_s, row->raw[SOURCE[s]].n_ages == 1, &signals[s]);

@@ -10,7 +10,9 @@
 /* What the elements of an answer said of one target. */
 struct readings_raw {
     double value, age_s;
+    double pods; /* of which it is made */
     int n_values, n_ages;
+    bool counts_pods;
 };
 
 /* The last one holds the server errors of QUERY_RPS. */

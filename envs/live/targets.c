@@ -114,7 +114,7 @@ bool targets_take(struct targets *t, const char *space, const char *name, int *i
     memcpy(view.name, name, strlen(name));
     t->slots[i] = (struct target_slot){.view = view, .used = true};
     t->n_used++;
-    t->changed = true;
+    t->changed = t->grown = true;
     if (!make_index(t, e)) {
         targets_free(t, i);
         return false;
@@ -170,6 +170,7 @@ static bool store_text(struct target_slot *slot, const struct discovered *found,
 static void forget(struct target_slot *slot)
 {
     memset(slot->sampled_s, 0, sizeof slot->sampled_s);
+    slot->settled_s = 0;
 }
 
 bool targets_store(struct targets *t, int index, const struct discovered *found, struct err *e)

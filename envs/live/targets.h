@@ -33,6 +33,8 @@ struct target_slot {
     int spec_replicas;
     struct pod_record shape;        /* the CPU request of a pod and nothing else */
     double sampled_s[SIGNAL_COUNT]; /* sample clock: newest sample of each signal so far; 0: none yet */
+    int settled;                    /* pods that have been ready for so long that Prometheus should know them */
+    double settled_s;               /* sample clock: when no more than those were ready; 0: never looked */
     char *text;                     /* owned: annotations and selector */
     const char *selector;           /* in text */
 };
@@ -44,6 +46,7 @@ struct targets {
     uint32_t *index; /* [n_index] slot + 1; 0: empty; open addressing */
     size_t n_index;
     bool changed; /* which targets there are, since the caller last cleared it */
+    bool grown;   /* a new target, the same */
 };
 
 void targets_finish(struct targets *t);

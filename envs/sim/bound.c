@@ -92,6 +92,7 @@ struct asked {
     double n;          /* pods */
     double lambda_max; /* most that one pod can be sent in a second */
     double slow_rps;   /* what a pod of the lowest speed completes when overloaded */
+    bool sign_only;    /* whether it is below 0 is all that is asked */
 };
 
 /* Sum of psi per pod-second at best, for one bin, with per_pod_s arrivals per pod-second, so many of which are still inside
@@ -111,7 +112,7 @@ static double best_surplus(const struct service *s, int bin, double per_pod_s, d
         best = (double)hull[i] + part * (double)(hull[i + 1] - hull[i]);
     }
     double late = (BOUND_LATE - BOUND_P95) * a->slow_rps;
-    if (best >= 0 || a->lambda_max <= mean)
+    if ((a->sign_only && best >= 0) || a->lambda_max <= mean)
         return best;
     for (int i = 0; i < BOUND_GRID && step * i <= mean; i++) {
         double load = step * i;
@@ -173,6 +174,7 @@ double sim_bound_p95(const struct sim_model *m, int variant, const float *arriva
     for (int i = 0; i < n_seconds; i++)
         sum += (double)arrivals[i];
     struct asked a = ask(s, arrivals, n_seconds, fmax(n, 1e-3), worst_busiest(m, s));
+    a.sign_only = true;
     if (sum <= 0.0 || feasible(s, 0, &a))
         return 0.0;
     int low = 0, high = LATENCY_BINS - 1;
@@ -185,6 +187,7 @@ double sim_bound_p95(const struct sim_model *m, int variant, const float *arriva
         else
             low = middle;
     }
+    a.sign_only = false;
     double under = surplus(s, low, high, &a), over = surplus(s, high, high, &a);
     double low_ms = (double)s->latency.bound_ms[low], high_ms = (double)s->latency.bound_ms[high];
     if (isinf(under) || under >= 0)

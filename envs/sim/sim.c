@@ -328,7 +328,7 @@ static void take_truth(struct sim *sim, bool brief, struct sim_truth *out)
     *out = (struct sim_truth){
         .seconds = t->seconds,
         .arrivals = t->arrivals,
-        .requests = t->requests,
+        .requests = any ? t->requests : 0.0, // what is left of the fluid is no request, and has no latency
         .failed = t->failed,
         .over_soft = fmax(t->requests - within, t->lost),
         .in_flight = in_flight,

@@ -57,7 +57,7 @@ struct calibrate_step {
     double from_s, to_s;
     double offered_rps;            /* NaN: unknown */
     double served_rps, failed_rps; /* failed: server errors */
-    double mean_ms, inside;        /* of the served; by Little's law */
+    double mean_ms, inside; /* of the served; by Little's law, NaN: failed ones are not in the sum at the time-out */
     double cpu_cores, memory_mib;
     double counts[HISTORY_BUCKETS]; /* requests by bucket, not cumulative, failed ones included */
     bool saturated;
@@ -112,7 +112,8 @@ struct calibrate_window {
     double rps[CALIBRATE_SIDES], p95_ms[CALIBRATE_SIDES], cpu_cores[CALIBRATE_SIDES];
 };
 
-#define CALIBRATE_REPLICAS 8
+#define CALIBRATE_REPLICAS 8 /* a staircase each, from 1 pod on */
+#define CALIBRATE_STAIRS 16  /* most steps of a staircase */
 struct calibrate_check {
     int n, n_below;
     struct calibrate_window *windows;                                                          /* [n] owned */
@@ -123,7 +124,8 @@ struct calibrate_check {
     double onset_ms;
 };
 
-/* limit_ms: p95 at which a service counts as saturated; 0: three times that of the lightest step. */
+/* limit_ms: p95 at which a service counts as saturated; 0: three times that of the lightest step. ERR_FORMAT: too few
+ * steps with all pods ready, or more than there is room for. */
 MUST_CHECK bool calibrate_compare(const struct history *sides[CALIBRATE_SIDES], double window_s, double limit_ms,
                                   struct calibrate_check *out, struct err *e);
 /* What chance alone makes of an onset: twin is run once for each of so many seeds; out has the least and the greatest load, by

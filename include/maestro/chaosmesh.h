@@ -59,6 +59,11 @@ MUST_CHECK bool chaosmesh_wait(struct kube *kube, const struct chaosmesh_experim
 MUST_CHECK bool chaosmesh_stop(struct kube *kube, const struct chaosmesh_experiment *experiment, double timeout_s,
                                struct err *e);
 
+/* The same without waiting: asks for the deletion and looks once whether it is gone; either takes a second at most. false: it
+ * was not heard, or could not be seen. */
+MUST_CHECK bool chaosmesh_end(struct kube *kube, const struct chaosmesh_experiment *experiment, bool *gone,
+                              struct err *e);
+
 /* Deletes what carries our labels in a namespace: of one session, or with session NULL of all. n: how many there were. A
  * cluster without Chaos Mesh has none. */
 MUST_CHECK bool chaosmesh_sweep(struct kube *kube, const char *space, const char *session, double timeout_s, int *n,

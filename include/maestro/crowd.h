@@ -11,7 +11,8 @@
 #include <maestro/sim.h>
 
 #define CROWD_TARGETS 5000
-#define CROWD_NAME 64 /* bytes of a namespace or a deployment */
+#define CROWD_NAME 64    /* bytes of a namespace or a deployment */
+#define CROWD_WORK 20000 /* simulated seconds, of all targets together, in one call: a moment's work */
 
 /* Section "exporter". */
 struct crowd_config {
@@ -38,8 +39,10 @@ MUST_CHECK bool crowd_open(const struct crowd_config *config, const char *const 
                            struct err *e);
 void crowd_close(struct crowd *c); /* accepts NULL */
 
-/* Brings all targets to now_s of a clock that began at 0; never back. */
-void crowd_advance(struct crowd *c, double now_s);
+/* Brings all targets to now_s of a clock that began at 0; never back. One call simulates about CROWD_WORK seconds and no more;
+ * returned is how many seconds of the clock are left then, 0 where it keeps up. What is shown at a moment of the clock is the
+ * same however many calls led there. */
+double crowd_advance(struct crowd *c, double now_s);
 
 void crowd_expose(struct crowd *c, struct buf *out); /* Prometheus' text format */
 void crowd_list(struct crowd *c, struct buf *out);   /* JSON: namespace, deployment, replicas, ready of each */

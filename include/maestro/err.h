@@ -13,9 +13,10 @@ enum err_code {
     ERR_NONE,
     ERR_USAGE,       /* what the user typed or configured: exit status 2 */
     ERR_IO,          /* the operating system refused */
+    ERR_AGAIN,       /* a server was away or busy: the same once more may do */
     ERR_FORMAT,      /* bytes that are not what they claim to be */
     ERR_NUMERIC,     /* NaN or infinity where a number must be */
-    ERR_INTERRUPTED, /* SIGINT or SIGTERM ended the work early, everything is saved */
+    ERR_INTERRUPTED, /* a signal ended the work early, everything is saved */
 };
 
 struct err {

@@ -11,7 +11,8 @@
  *
  *   summary.csv    one row per policy, trace and fault, then per policy with trace = ALL (mean over the traces):
  *                  policy,kind,trace,fault,files,windows,slo_holds,cost_score, then for every METRIC three columns
- *                  METRIC,METRIC_low,METRIC_high (mean, and its 95 % interval over windows and files)
+ *                  METRIC,METRIC_low,METRIC_high (mean, and its 95 % interval over windows and files; the seeds of a
+ *                  window share its load: they are averaged first, and count as one)
  *   windows.csv    one row per run: policy,file,trace,fault,window,offset_s,seed,slo_holds, then every METRIC
  *   timeline.csv   the first window of each trace, one row per period and policy (first file of each):
  *                  t_s,policy,trace,fault,window,rps,replicas,ready,starting,terminating,p95_ms,soft_ms,hard_ms,
@@ -26,7 +27,7 @@
  *                  summary.csv, each METRIC as [mean, low, high]}], "paired": [{"policy","baseline","trace","metric",
  *                  "mean","low","high","n"}], "held": [{"policy","baseline","traces","held"}], "tuned": [...]}; trace ALL
  *                  is all of them, HELD those on which the baseline holds the SLO: so many "traces", of which the policy
- *                  has "held" so many
+ *                  has "held" so many; n is windows x files
  *
  * METRICs in this order, the names as in evaluate_metrics[] (evaluate.c):
  *   reward_true violation_time violation_requests longest_hard_s replica_hours mean_replicas ups downs
@@ -92,6 +93,7 @@ struct evaluate_config {
     double latency_hard_ms;
     double slo_budget; /* share of periods that may be over soft */
     double hard_s;     /* longest time over hard with which the SLO still holds */
+    int flap_budget;   /* of policies that go in steps: turns an hour, then only up; 0: no limit */
     int cluster;       /* 0 fast, 1 exact: the request-level simulator */
     int threads;       /* 0: all cores; the results are the same */
     long long seed;
@@ -114,6 +116,12 @@ struct evaluate_policy {
  * name become spaces. */
 MUST_CHECK bool evaluate_add_policy(struct evaluate_policy *policies, int *n, int limit, const char *text,
                                     struct err *e);
+
+/* Gives each of n loads a name of its own. Commas and quotes become spaces. Those that share a name are called as they
+ * were asked for, by texts[n] ("FILE" or "FILE#FROM..TO"), without ".csv"; where that is the same too, "~2" and so on
+ * stands behind it. ALL and HELD are taken by the tables. A name that nobody shares stays, and with it the windows that
+ * are drawn from it. */
+void evaluate_name_traces(struct trace *traces, const char *const *texts, int n);
 
 /* What is compared on what. All borrowed. */
 struct evaluate_plan {
@@ -187,12 +195,13 @@ const char *evaluate_fault_name(int fault); /* 0: "none" */
 const struct evaluate_run *evaluate_run_at(const struct evaluate_result *r, int policy, int file, int trace, int fault,
                                            int window);
 
-/* A verdict over the windows and files of one policy; trace < 0: over all traces, which weigh the same. */
+/* A verdict over the windows and files of one policy; trace < 0: over all traces, which weigh the same. The seeds of a
+ * window share its load and are averaged first. */
 struct evaluate_verdict {
     struct stats_interval metric[METRIC_COUNT]; /* 95 % */
     bool slo_holds;                             /* on this trace; on all of them */
     double cost_score;                          /* NaN unless slo_holds */
-    int n_windows;
+    int n_windows;                              /* of all these traces; its seeds count as one */
 };
 MUST_CHECK bool evaluate_verdict(const struct evaluate_result *r, int policy, int trace, int fault,
                                  struct evaluate_verdict *out, struct err *e);
@@ -204,7 +213,8 @@ struct evaluate_pair {
     bool where_held; /* only traces on which the baseline holds the SLO; without any, the result is not a number */
 };
 
-/* policy's metric less the baseline's, window by window (the baseline's files averaged). */
+/* policy's metric less the baseline's, window by window (the baseline's files averaged; the interval counts how far they
+ * lie apart). */
 MUST_CHECK bool evaluate_paired(const struct evaluate_result *r, const struct evaluate_pair *pair,
                                 struct stats_interval *out, struct err *e);
 

@@ -23,8 +23,8 @@ struct evaluation {
     int n_traces;
     const char *faults[EVALUATION_LIMIT]; /* without "none" */
     int n_faults;
-    int subject;  /* the trained policy; -1: none */
-    int baseline; /* the first HPA; -1: none */
+    int subject;  /* the first trained policy; -1: none */
+    int baseline; /* what evaluate paired the subject with, else the first HPA; -1: none */
 };
 
 MUST_CHECK bool evaluation_read(const char *folder, struct evaluation *out, struct err *e);
@@ -36,5 +36,7 @@ long evaluation_row(const struct evaluation *v, const char *policy, const char *
 double evaluation_value(const struct evaluation *v, long row, const char *column);
 bool evaluation_slo_holds(const struct evaluation *v, long row);
 bool evaluation_is_bound(const struct evaluation *v, int policy);
+/* On a live target: one policy after another, judged by what was measured. false also without evaluation.json. */
+bool evaluation_is_live(const struct evaluation *v);
 
 #endif

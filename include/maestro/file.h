@@ -26,6 +26,11 @@ MUST_CHECK bool file_cut(const char *path, uint64_t size, struct err *e);
 
 MUST_CHECK bool file_size(const char *path, uint64_t *size, struct err *e);
 bool file_exists(const char *path);
+/* The path without slashes at its end (the root stays "/"), and the folder's own name where it ends in "." or "..", so that
+ * what is named after it lies beside it. Cut to size bytes. */
+void file_bare_name(const char *path, char *out, size_t size);
 MUST_CHECK bool file_make_folder(const char *path, struct err *e); /* with its parents; existing is fine */
+MUST_CHECK bool file_make_parent(const char *path,
+                                 struct err *e); /* the folder that a file of this path would lie in */
 
 #endif

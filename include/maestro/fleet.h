@@ -22,7 +22,7 @@ struct fleet_view {
     char resource_version[32];
     struct fleet_annotation annotations[FLEET_ANNOTATIONS]; /* those under the prefix, and the latency constraints */
     int n_annotations;
-    double api_age_s; /* since the Kubernetes API last confirmed this view */
+    double api_age_s; /* since the Kubernetes API last confirmed this view; 0: in the last refresh */
     bool gone;        /* it was here, and is no more */
     bool rolling_out; /* observedGeneration or updatedReplicas behind, or surplus pods */
     bool rollout_paused;
@@ -52,6 +52,7 @@ struct fleet_ops {
     void (*event)(struct fleet *f, int i, bool warning, const char *reason, const char *message);
     double (*deadline_s)(const struct fleet *f); /* monotonic; no write may start later; 0: not the leader */
     void (*close)(struct fleet *f);
+    double (*patience_s)(const struct fleet *f); /* NULL: nobody ever asks for any */
 };
 
 struct fleet {
@@ -80,10 +81,17 @@ MUST_CHECK static inline bool fleet_read_pods(struct fleet *f, int i, struct sam
     return f->ops->read_pods(f, i, out, e);
 }
 
-/* Asks for spec.replicas = replicas, under the view's resourceVersion. e names what went wrong unless FLEET_DONE. */
+/* Asks for spec.replicas = replicas, under the view's resourceVersion. e names what went wrong unless FLEET_DONE: ERR_AGAIN
+ * where it may be otherwise in a moment. */
 static inline enum fleet_outcome fleet_write(struct fleet *f, int i, int replicas, bool dry_run, struct err *e)
 {
     return f->ops->write(f, i, replicas, dry_run, e);
+}
+
+/* After FLEET_THROTTLED: seconds that the server asked to be left alone; 0: it named none. */
+static inline double fleet_patience_s(const struct fleet *f)
+{
+    return f->ops->patience_s ? f->ops->patience_s(f) : 0;
 }
 
 /* A Kubernetes Event on the target; repeated ones are aggregated; never fails loudly. */

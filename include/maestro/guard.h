@@ -88,7 +88,12 @@ struct guard_orders {
     int max_replicas;
 };
 
+/* Decisions that the windows can look back on. */
 #define GUARD_HISTORY 64
+
+/* Refuses a window or rate period that is longer than GUARD_HISTORY control periods of period_s. ERR_USAGE names its
+ * key, with the prefix before it ("guard." in settings), and the longest that fits. */
+MUST_CHECK bool guard_check(const struct guard_config *config, double period_s, const char *prefix, struct err *e);
 
 struct guard_mark {
     double time_s;

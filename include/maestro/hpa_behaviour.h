@@ -7,7 +7,9 @@
 #include <stdbool.h>
 
 #define HPA_RULES_LIMIT 8
-#define HPA_RECOMMENDATIONS_LIMIT 512 /* obsolete slots are used again; when full, the oldest gives way */
+/* Different counts that the windows remember, each with the time of its last recommendation: a window of any length is
+ * kept whole up to so many. Obsolete slots are used again; when full, the oldest gives way. */
+#define HPA_RECOMMENDATIONS_LIMIT 512
 #define HPA_EVENTS_LIMIT 256
 
 enum hpa_rule_type { HPA_PODS, HPA_PERCENT };

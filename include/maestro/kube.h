@@ -63,11 +63,14 @@ struct kube_call {
 bool kube_do(struct kube *k, const struct kube_call *call, struct kube_answer *out);
 
 /* Every object of a collection, page by page. The object is only each's own during the call; false stops. A 410 in the middle
- * starts anew, so begin (may be NULL) is called before each first page. Items of a list carry no kind and apiVersion. */
+ * starts anew, so begin (may be NULL) is called before each first page. Items of a list carry no kind and apiVersion. Texts of
+ * objects may hold a NUL, which no C string can: it is read as U+FFFD here and in every other answer. What
+ * unreadable is told begins with the namespace and name of the item. */
 struct kube_walk {
     void *context;
     void (*begin)(void *context);
     bool (*each)(void *context, const struct json *object);
+    void (*unreadable)(void *context, const struct err *why); /* json_parse refuses an item; NULL: ends the list */
 };
 bool kube_list(struct kube *k, const char *path, const char *selector /* label selector or NULL */,
                const struct kube_walk *walk, struct kube_answer *out);

@@ -101,8 +101,9 @@ MUST_CHECK bool live_top_bound_ms(struct fleet *f, const char *space, double *ou
 
 struct live_status {
     long long refreshes, queries, queries_failed, calls, calls_failed;
-    double api_time_s, prometheus_time_s; /* monotonic, of the last good answer; 0: none yet */
-    int n_targets;                        /* not counting those that are gone */
+    double api_time_s,
+        prometheus_time_s; /* monotonic, of the last good answer, or when nothing was to ask; 0: none yet */
+    int n_targets;         /* not counting those that are gone */
     unsigned long long events_sent, events_dropped;
     struct err api, prometheus, conflicts; /* what the last refresh could not do; ERR_NONE: nothing */
 };
@@ -111,7 +112,7 @@ void live_status(const struct fleet *f, struct live_status *out);
 /* One target as a cluster in real time. advance sleeps until the sum of all advances since opening has passed (a call that
  * comes too late by more than its own length starts the count anew, so that one of 0 s sets it to now), and ends early with
  * ERR_INTERRUPTED once *stop is not 0. sample refreshes; it fails only where the target is gone. scale fails with the API's
- * reason. */
+ * reason, ERR_AGAIN where the server was away or busy; another hand's count is no such reason. */
 struct live_cluster_config {
     struct live_config live; /* asked is implied */
     const char *space;       /* NULL: that of the account or context */

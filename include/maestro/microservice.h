@@ -40,7 +40,7 @@ struct microservice_step {
     int delta;                           /* of the action, before limits and guard */
     const struct journal_record *record; /* signals, action, guard, replicas */
     const struct reward_terms *terms;    /* measured */
-    const struct reward_terms *truth;
+    const struct reward_terms *truth;    /* without the change penalty, which is taken off what is learnt from */
 };
 
 /* Everything the environment is made of; copied, the model borrowed for the environment's life. */

@@ -9,8 +9,9 @@
  *           pods within soft or is given up at min_replicas; the ones that save most are given up (sorting is optimal:
  *           the periods do not depend on each other). Time over the hard limit is not asked for.
  *
- * What a period needs depends on its arrivals' sum and largest second only. The sum is rounded down by up to 0.5 % and the
- * largest second up, which keeps the bound one, so that answers can be kept and shared by all windows.
+ * Answers are kept and shared by all windows, so a period is known by its arrivals' sum, rounded down by up to 0.5 %,
+ * and their largest second, rounded up. They are taken to come as late in it as these two allow, where fewest of them
+ * can be late before it ends. All three only make it easier, which keeps the bound one.
  *
  * Counts of pods are real numbers: a policy also pays for terminating pods, and these may serve for part of a period. */
 #ifndef MAESTRO_ORACLE_H
@@ -19,11 +20,13 @@
 #include <maestro/reward.h>
 #include <maestro/sim.h>
 
+#define ORACLE_PERIOD_LEAST 2 /* s */
+
 /* What is asked of, and in which terms. Copied; model and reward are borrowed. */
 struct oracle_config {
     const struct sim_model *model;
     int variant;
-    int period_s;
+    int period_s;         /* ORACLE_PERIOD_LEAST to 3600 */
     struct target target; /* soft limit set; limits and counts as judged */
     const struct reward_config *reward;
     double budget; /* share of periods that may be over soft */

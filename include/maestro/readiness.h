@@ -13,10 +13,10 @@
 
 /* Section "ready": what is asked for. */
 struct readiness_config {
-    double hours;          /* recorded, at least */
+    double hours;          /* of load recorded, at least; gaps do not count */
     double valid_share;    /* of decisions with every signal valid or absent */
     double ood_share;      /* of decisions far outside the training range, at most */
-    double failed_share;   /* of decisions that the policy could not make, at most */
+    double failed_share;   /* of decisions that the policy could not make, a stand-in's among them, at most */
     double turns_per_hour; /* changes of direction that it proposed, at most */
     double twin_error;     /* of the twin's CPU per request against the recorded one, relative, at most */
     double slo_budget;     /* share of the twin's periods over soft */
@@ -30,21 +30,27 @@ extern const int n_readiness_config_keys;
 struct readiness_log {
     struct target target; /* as last in force */
     long long n_decisions;
-    long long n_blind; /* a signal was no_data, failed or stale */
-    long long n_ood;
-    long long n_failed;
-    long long n_turns; /* proposals against the direction of the last one */
-    int last_way;      /* of the last proposal that was not to keep */
+    long long n_blind;  /* a signal was no_data, failed or stale */
+    long long n_ood;    /* the guard found it far outside the training range, whatever a later step made of it */
+    long long n_failed; /* the policy failed, or a stand-in decided for it */
+    long long n_turns;  /* the policy's proposals against the direction of the last one */
+    int last_way;       /* of the last proposal that was not to keep */
     double first_s, last_s;
     double cpu_s, requests; /* sums over decisions where both were valid: percent of one core, requests/s */
     int n, capacity;        /* points of the load */
-    double *time_s;         /* [n] rising, since first_s */
+    double *time_s;         /* [n] rising, since first_s; of recorded time once the gaps are cut */
     double *rate_rps;       /* [n] */
     double peak_rps;
 };
 
 /* Takes one decision of the target in, in the journal's order. Older than the last one: left out. */
 MUST_CHECK bool readiness_log_add(struct readiness_log *log, const struct journal_record *record, struct err *e);
+/* Once all is in: where the load was unknown for more than four of the usual steps between two points (their median), since
+ * nothing was decided or the signal failed, what is longer is cut out of time_s. Nobody knows what the load did there: it is
+ * neither counted as recorded nor run again. Twice is the same as once. */
+MUST_CHECK bool readiness_log_cut_gaps(struct readiness_log *log, struct err *e);
+/* From the first known load to the last one; 0 where less than two are known. */
+double readiness_log_span_s(const struct readiness_log *log);
 void readiness_log_finish(struct readiness_log *log); /* accepts NULL and zeroed */
 
 /* How one policy fared on the twin. */
@@ -65,10 +71,11 @@ struct readiness_plan {
     const struct readiness_config *config;
     const struct service_profile *profile; /* the twin */
     const char *policy, *hpa;              /* texts for registry_open */
-    double period_s;                       /* of judging, whole seconds */
+    double period_s;                       /* of judging at most, whole seconds */
 };
 
-/* Runs the recorded load on the twin: its own height, as long as it lasted. ERR_USAGE where the log is too short for it. */
+/* Runs the recorded load on the twin: its own height, as long as it lasted. Judges as often as divides the plan's period and
+ * those at which the policy and the rule decide. ERR_USAGE where the log is too short for it. */
 MUST_CHECK bool readiness_twin_run(const struct readiness_plan *plan, const struct readiness_log *log,
                                    struct readiness_twin *out, struct err *e);
 

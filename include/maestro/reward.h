@@ -43,8 +43,11 @@ bool reward_constrained(const struct target *target); /* false: both limits unse
 struct reward_terms reward_measured(const struct reward_config *config, struct reward_state *state,
                                     const struct target *target, const struct sample *sample, int delta);
 
+/* The reward's last term for delta replicas added or removed; not negative. reward_measured takes it off. */
+double reward_penalty(const struct reward_config *config, const struct target *target, int delta);
+
 /* cost_replicas: mean over the period of spec replicas plus terminating pods; p95_ms of that period's own requests,
- * n_requests of them (0: idle, within the limit). */
+ * n_requests of them (0: idle, within the limit). Without the penalty, as verdicts have it: training takes that off. */
 struct reward_terms reward_true(const struct reward_config *config, const struct target *target, double cost_replicas,
                                 double p95_ms, double n_requests);
 

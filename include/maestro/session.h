@@ -32,7 +32,7 @@ struct session_parts {
     struct cluster *cluster;
     int found_replicas; /* what the target was found with by a session that could not give it back; 0: none */
     const volatile sig_atomic_t *stop; /* not 0: waiting ends with ERR_INTERRUPTED; NULL: never */
-    /* Before the target is first changed: the count that session_restore will give it. False: it stays as it is. NULL: none. */
+    /* Before the target is first changed: what session_found tells from then on. False: it stays as it is. NULL: none. */
     bool (*on_found)(void *arg, int replicas, struct err *e);
     /* Before each period, once the action is carried out: load, chaos. NULL: none. */
     bool (*on_period)(void *arg, int episode, int step, struct err *e);
@@ -47,8 +47,9 @@ MUST_CHECK bool session_open(const struct session_parts *parts, struct env *out,
 
 const struct control *session_control(const struct env *env);
 
-/* Gives the target the count that it was found with, also by a run that was resumed; nothing where none was read. Called at
- * the end, however it came. */
-MUST_CHECK bool session_restore(const struct env *env, struct err *e);
+/* The count that the target is to get back at the end, however that came: the parts' found_replicas, also before anything was
+ * seen; else what was there at the first look. 0: nothing was read. Never what a checkpoint says: the process that took it may
+ * have given the count back since. */
+int session_found(const struct env *env);
 
 #endif

@@ -48,4 +48,15 @@ MUST_CHECK bool stats_bootstrap(const double *x, int n, const struct stats_resam
  * of freedom by Welch and Satterthwaite. Windows with a NaN for any file are left out. One file: only the windows vary. */
 struct stats_interval stats_crossed(const double *x, int n_files, int n_strata, int n_windows, double confidence);
 
+/* The same for differences from a baseline that is a sample of trained files too. The mean over its files has a variance
+ * of its own, that of their means over n_base with n_base - 1 degrees of freedom, which every difference shares and which
+ * x therefore cannot show: it is added. Windows that x leaves out are left out of it. One baseline file is taken as it
+ * is: exactly stats_crossed of x. */
+struct stats_differences {
+    const double *x;    /* [n_files][n_strata][n_windows] less the mean over the baseline's files */
+    const double *base; /* [n_base][n_strata][n_windows] the baseline itself; not read for n_base < 2 */
+    int n_files, n_base, n_strata, n_windows;
+};
+struct stats_interval stats_crossed_differences(const struct stats_differences *d, double confidence);
+
 #endif

@@ -1,6 +1,7 @@
 /* track: what the observation of many targets needs to remember, by name: a bounded number of them, the least recently used
  * forgotten first. Takes one sample per control period: a second one in the same period replaces the first, one that is no
- * newer than the last changes nothing. Safe for several threads. */
+ * newer than the last changes nothing, one that is older by more than four periods starts anew: a clock was set back. Safe
+ * for several threads. */
 #ifndef MAESTRO_TRACK_H
 #define MAESTRO_TRACK_H
 

@@ -9,7 +9,7 @@
 struct verdict {
     char topic[VERDICT_LINES][16]; /* SLO, Cost, Reward, Bound, Verdict */
     char text[VERDICT_LINES][320];
-    bool better; /* the SLO holds wherever the baseline holds it, with fewer replica-hours beyond chance */
+    bool better; /* the SLO holds wherever the baseline holds it, with fewer replica-hours there beyond chance */
 };
 
 /* Says so where a figure is missing. */

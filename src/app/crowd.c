@@ -12,6 +12,7 @@
 #define MEASURE_THREADS 2
 #define EPISODE_S 86400.0
 #define WINDOW_S 20.0 /* the simulator's own, which nobody asks */
+#define TURN_S 10.0   /* of one target at a time */
 
 /* The simulator scrapes every second, so that its counters are never older; nothing is lost on the way, for that is what the real
  * Prometheus is there for. */
@@ -135,6 +136,7 @@ bool crowd_open(const struct crowd_config *config, const char *const *wishes, in
     if (!c)
         return err_set(e, ERR_IO, "no memory for the simulated cluster");
     c->config = *config;
+    pthread_mutex_init(&c->door, NULL);
     pthread_mutex_init(&c->lock, NULL);
     if (!fill(c, wishes, n, e)) {
         crowd_close(c);
@@ -158,22 +160,38 @@ void crowd_close(struct crowd *c)
         trace_finish(&c->traces[i]);
     free(c->traces);
     pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->door);
     free(c);
 }
 
-/* The lock is given up between targets, so that a scrape need not wait for all of them. */
-void crowd_advance(struct crowd *c, double now_s)
+/* Brings the next target a turn closer; the last one ends the turn. How many seconds it simulated; 0: all are there. */
+static int take_turn(struct crowd *c, double until_s)
 {
-    double until_s = floor(now_s * c->config.speed);
-    for (int i = 0; i < c->n_targets; i++) {
-        struct crowd_target *t = &c->targets[i];
-        pthread_mutex_lock(&c->lock);
-        while (t->shown_s < until_s) {
-            crowd_step(c, t);
-            t->shown_s += 1;
-        }
-        pthread_mutex_unlock(&c->lock);
-    }
+    if (c->turn == 0)
+        c->goal_s = fmin(until_s, c->shown_s + TURN_S);
+    int n = c->goal_s > c->shown_s ? (int)(c->goal_s - c->shown_s) : 0;
+    if (n == 0)
+        return 0;
+    for (int i = 0; i < n; i++)
+        crowd_step(c, &c->targets[c->turn]);
+    c->turn = (c->turn + 1) % c->n_targets;
+    if (c->turn == 0)
+        c->shown_s = c->goal_s;
+    return n;
+}
+
+double crowd_advance(struct crowd *c, double now_s)
+{
+    double until_s = floor(now_s * c->config.speed), behind_s;
+    int n, left = CROWD_WORK;
+    do {
+        crowd_enter(c);
+        n = take_turn(c, until_s);
+        behind_s = (until_s - c->shown_s) / c->config.speed;
+        crowd_leave(c);
+        left -= n;
+    } while (n > 0 && left > 0);
+    return fmax(behind_s, 0);
 }
 
 bool crowd_scale(struct crowd *c, const char *ns, const char *deployment, int replicas, struct err *e)
@@ -187,10 +205,10 @@ bool crowd_scale(struct crowd *c, const char *ns, const char *deployment, int re
                        n_found ? "several deployments are called %s%s%s: name the namespace"
                                : "there is no deployment %s%s%s",
                        ns ? ns : "", ns ? "/" : "", deployment);
-    pthread_mutex_lock(&c->lock);
+    crowd_enter(c);
     sim_bind(&c->sim, c->model, t->state);
     bool done = cluster_scale(&c->sim.cluster, replicas, e);
     t->spec = done ? replicas : t->spec;
-    pthread_mutex_unlock(&c->lock);
+    crowd_leave(c);
     return done;
 }

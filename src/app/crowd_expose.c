@@ -121,7 +121,7 @@ static void put_latency(const struct crowd *c, const struct crowd_target *t, con
 
 void crowd_expose(struct crowd *c, struct buf *out)
 {
-    pthread_mutex_lock(&c->lock);
+    crowd_enter(c);
     expose_deployments(c, out);
     exposition_family(out, "up", "gauge", "The pod could be scraped.");
     each_pod(c, out, put_up);
@@ -133,13 +133,13 @@ void crowd_expose(struct crowd *c, struct buf *out)
     each_pod(c, out, put_requests);
     exposition_family(out, "http_request_duration_seconds", "histogram", "Latency of requests.");
     each_pod(c, out, put_latency);
-    pthread_mutex_unlock(&c->lock);
+    crowd_leave(c);
 }
 
 void crowd_list(struct crowd *c, struct buf *out)
 {
     struct json_writer w = {.out = out};
-    pthread_mutex_lock(&c->lock);
+    crowd_enter(c);
     json_begin_array(&w);
     for (int i = 0; i < c->n_targets; i++) {
         const struct crowd_target *t = &c->targets[i];
@@ -157,5 +157,5 @@ void crowd_list(struct crowd *c, struct buf *out)
         json_end_object(&w);
     }
     json_end_array(&w);
-    pthread_mutex_unlock(&c->lock);
+    crowd_leave(c);
 }

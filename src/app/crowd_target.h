@@ -28,7 +28,6 @@ struct crowd_target {
     struct sim_state *state; /* owned */
     struct crowd_pod *pods;  /* [n_pods], by slot; owned */
     int n_pods, pods_room;
-    double shown_s; /* simulated seconds since the crowd began */
     int spec, ready, starting;
     double requests, failed, buckets[SIM_BUCKETS]; /* of the whole service at the last look */
 };
@@ -43,13 +42,21 @@ struct crowd {
     int n_targets;
     struct sim sim; /* bound to one target after the other */
     struct sim_look look;
-    pthread_mutex_t lock; /* of the targets, sim and look */
+    double shown_s;             /* simulated seconds since the crowd began */
+    double goal_s;              /* to which the targets are being brought */
+    int turn;                   /* the next of them; those before it are there */
+    pthread_mutex_t door, lock; /* crowd_enter */
 };
+
+/* In between all of the above is the caller's. Two locks, so that a thread that enters again and again keeps nobody out: who
+ * waits for the lock holds the door. */
+void crowd_enter(struct crowd *c);
+void crowd_leave(struct crowd *c);
 
 MUST_CHECK bool crowd_read_wish(const char *wish, const struct crowd_config *config, struct crowd_wish *out,
                                 struct err *e);
 
-/* One simulated second. Under the lock. */
+/* One simulated second. Between enter and leave. */
 void crowd_step(struct crowd *c, struct crowd_target *t);
 
 #endif

@@ -176,6 +176,24 @@ bool file_exists(const char *path)
     return stat(path, &st) == 0;
 }
 
+static bool ends_in_dots(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *last = slash ? slash + 1 : path;
+    return strcmp(last, ".") == 0 || strcmp(last, "..") == 0;
+}
+
+void file_bare_name(const char *path, char *out, size_t size)
+{
+    char real[PATH_MAX];
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    snprintf(out, size, "%.*s", (int)n, path);
+    if (ends_in_dots(out) && realpath(out, real))
+        snprintf(out, size, "%s", real);
+}
+
 bool file_make_folder(const char *path, struct err *e)
 {
     char part[PATH_MAX];
@@ -197,4 +215,16 @@ bool file_make_folder(const char *path, struct err *e)
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
         return err_set(e, ERR_IO, "%s: exists and is not a folder", path);
     return true;
+}
+
+bool file_make_parent(const char *path, struct err *e)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return true;
+    if (slash - path >= PATH_MAX)
+        return err_set(e, ERR_IO, "%.200s: not a usable path", path);
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    return file_make_folder(folder, e);
 }

@@ -63,6 +63,7 @@ struct running {
     struct autoscaler *autoscaler;
     struct httpd *server;
     const char *space; /* where no namespace is said */
+    double started_s;
     _Atomic double ticked_s;
     atomic_bool refreshed;
     pthread_mutex_t lock; /* of status */
@@ -120,11 +121,11 @@ static void get_metrics(void *context, const struct httpd_request *request, stru
     counter(reply->body, "maestro_autoscaler_api_calls_failed_total", "Of them without a usable answer.",
             s.calls_failed);
     exposition_family(reply->body, "maestro_autoscaler_source_age_seconds", "gauge",
-                      "Since the last good answer; NaN: none yet.");
+                      "Since the last good answer, or since the start.");
     exposition_value(reply->body, "maestro_autoscaler_source_age_seconds", "source=\"kubernetes\"",
-                     s.api_time_s > 0 ? now_s - s.api_time_s : (double)NAN);
+                     now_s - fmax(s.api_time_s, r->started_s));
     exposition_value(reply->body, "maestro_autoscaler_source_age_seconds", "source=\"prometheus\"",
-                     s.prometheus_time_s > 0 ? now_s - s.prometheus_time_s : (double)NAN);
+                     now_s - fmax(s.prometheus_time_s, r->started_s));
 }
 
 static bool wants_text(const struct httpd_request *request)
@@ -227,8 +228,8 @@ static void close_all(struct running *r)
     autoscaler_close(r->autoscaler);
     lead_close(r->lead);
     journal_close(r->journal);
+    httpd_close(r->server, GRACE_S); // its answers name the fleet's namespace
     fleet_close(r->live);
-    httpd_close(r->server, GRACE_S);
     board_close(r->board);
 }
 
@@ -346,6 +347,7 @@ static bool run(struct err *e)
     if (print_journal)
         return print_all(e);
     block_signals(&set);
+    r.started_s = clock_monotonic_s();
     pthread_mutex_init(&r.lock, NULL);
     bool done = open_all(&r, e);
     if (done) {

@@ -81,6 +81,7 @@ static bool measure(struct history *h, struct calibrate_facts *facts, struct err
                                       .kubernetes = &kubernetes,
                                       .load = &load,
                                       .log = log,
+                                      .out = given.out ? given.out : "calibrated.yaml",
                                       .check = given.check != NULL,
                                       .stop = stop_wish(),
                                       .tell = tell};

@@ -18,7 +18,7 @@
 // clang-format off
 const struct config_key calibrate_plan_keys[] = {
     {"rate_rps", CONFIG_DOUBLE, KEY(rate_rps), "60", 0.1, 100000, NULL, NULL, "Requests/s of the highest step, for one pod; beyond what it can do, or its limit stays unknown."},
-    {"steps", CONFIG_INT, KEY(steps), "6", 2, 16, NULL, NULL, "Steps of the staircase."},
+    {"steps", CONFIG_INT, KEY(steps), "6", 2, CALIBRATE_STAIRS, NULL, NULL, "Steps of the staircase."},
     {"step_s", CONFIG_DOUBLE, KEY(step_s), "30s", 10, 3600, "s", NULL, "Length of a step."},
     {"replicas", CONFIG_INT, KEY(replicas), "3", 2, 20, NULL, NULL, "Pods that are there after each scaling up."},
     {"starts", CONFIG_INT, KEY(starts), "3", 0, 20, NULL, NULL, "Times that the target is scaled from 1 pod to so many."},
@@ -359,15 +359,25 @@ static bool read_history(struct measuring *m, struct err *e)
     return true;
 }
 
-static bool measure(struct measuring *m, struct calibrate_facts *facts, struct err *e)
+/* The count that the target gets back: what a killed run still owes it, else what it has. */
+static bool note_found(struct measuring *m, struct err *e)
 {
     struct sample sample;
-    if (!check_wish(m->wish, e) || !open_target(m, e) || !cluster_sample(m->site.cluster, false, &sample, e) ||
-        !read_facts(m, facts, e))
+    if (!live_site_owed(&m->site, m->wish->out, &m->found, e) || !cluster_sample(m->site.cluster, false, &sample, e))
         return false;
-    if (sample.signals[SIGNAL_REPLICAS].validity != VALIDITY_VALID)
+    const struct reading *now = &sample.signals[SIGNAL_REPLICAS];
+    if (now->validity != VALIDITY_VALID)
         return err_set(e, ERR_IO, "%.200s: its replica count is not known", m->site.target.name);
-    m->found = (int)sample.signals[SIGNAL_REPLICAS].value;
+    if (m->found == 0)
+        m->found = (int)now->value;
+    return true;
+}
+
+static bool measure(struct measuring *m, struct calibrate_facts *facts, struct err *e)
+{
+    if (!check_wish(m->wish, e) || !open_target(m, e) || !note_found(m, e) || !read_facts(m, facts, e) ||
+        !live_record_write(&m->site.record, m->found, e))
+        return false;
     m->offered_rps = has_script(m) ? 0 : (double)NAN;
     return scale(m, 1, e) && (m->wish->check ? measure_check(m, e) : measure_service(m, e)) && read_history(m, e);
 }
@@ -377,7 +387,7 @@ static bool restore(struct measuring *m, bool done, struct err *e)
     struct err why = {0};
     child_close(m->child, END_GRACE_S);
     m->child = NULL;
-    if (!m->touched || cluster_scale(m->site.cluster, m->found, &why))
+    if (!m->touched || live_site_give_back(&m->site, m->found, &why))
         return done;
     return err_set(e, ERR_IO, "the target was not left as it was found, with %d replicas: %.300s", m->found,
                    why.message);

@@ -31,12 +31,14 @@ struct measure_wish {
     const struct live_kubernetes *kubernetes;
     const struct disturb_load *load;
     const char *log; /* of the load program */
+    const char *out; /* beside this file lies the record of the count that the target gets back */
     bool check;      /* staircases at 1, 2, ... pods instead of one staircase and starts */
     const volatile sig_atomic_t *stop;
     void (*tell)(const char *what); /* what begins now */
 };
 
-/* However it ends, load is ended and the target has its replica count again; where it has not, e says so. */
+/* However it ends, load is ended and the target has its replica count again; where it has not, e says so. A killed one
+ * is made up for by the next one with the same record. */
 MUST_CHECK bool measure_target(const struct measure_wish *wish, struct history *out, struct calibrate_facts *facts,
                                struct err *e);
 

@@ -10,9 +10,12 @@
 #include <maestro/data.h>
 #include <maestro/evaluate.h>
 #include <maestro/evaluate_live.h>
+#include <maestro/file.h>
+#include <maestro/policyfile.h>
 #include <maestro/registry.h>
 #include <maestro/term.h>
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,8 +92,11 @@ struct work {
     struct evaluate_tuned_note notes[NOTES];
     int n_notes;
     struct buf command;        /* as it could be typed again */
+    char folder[PATH_MAX];     /* --out by its bare name */
     const char *doing;         /* named by the progress lines */
     double started_s, shown_s; /* monotonic; shown: the last progress line */
+    bool unsettled;            /* the live target was not left as it was found */
+    struct err left;           /* why */
 };
 
 static bool is_live(void)
@@ -155,6 +161,7 @@ static bool read_loads(const struct cli_texts *names, struct loads *out, struct 
     for (; out->n < names->n; out->n++)
         if (!settings_trace(names->v[out->n], &out->traces[out->n], e))
             return false;
+    evaluate_name_traces(out->traces, names->v, out->n);
     return true;
 }
 
@@ -305,8 +312,24 @@ static bool tend(void *arg, struct err *e)
     return live_site_tend(arg, e);
 }
 
+/* Bare: what lies beside the folder is named after it. */
+static void name_folder(struct work *w)
+{
+    if (!given.folder || !given.folder[0])
+        return;
+    file_bare_name(given.folder, w->folder, sizeof w->folder);
+    given.folder = w->folder;
+}
+
+static const char *folder_of_results(void)
+{
+    return given.folder ? given.folder : "runs/evaluate";
+}
+
 static bool open_site(struct work *w, struct live_site *out, struct err *e)
 {
+    char log[CONFIG_TEXT + 16];
+    snprintf(log, sizeof log, "%.*s-load.log", CONFIG_TEXT, folder_of_results());
     const struct live_wish wish = {.live = &w->live,
                                    .prometheus = &w->prometheus,
                                    .kubernetes = &w->kubernetes,
@@ -317,6 +340,7 @@ static bool open_site(struct work *w, struct live_site *out, struct err *e)
                                               .latency_soft_ms = w->protocol.latency_soft_ms,
                                               .latency_hard_ms = w->protocol.latency_hard_ms},
                                    .user_agent = "maestro-evaluate",
+                                   .log = log,
                                    .seed = (uint64_t)w->protocol.seed,
                                    .stop = stop_wish()};
     return live_site_open(&wish, out, e);
@@ -327,8 +351,7 @@ static bool note_found(struct live_site *site, int *replicas, struct err *e)
 {
     struct sample found;
     const struct reading *now = &found.signals[SIGNAL_REPLICAS];
-    if (!live_site_owed(site, given.folder ? given.folder : "runs/evaluate", replicas, e) ||
-        !cluster_sample(site->cluster, false, &found, e))
+    if (!live_site_owed(site, folder_of_results(), replicas, e) || !cluster_sample(site->cluster, false, &found, e))
         return false;
     if (*replicas == 0 && now->validity != VALIDITY_VALID)
         return err_set(e, ERR_IO, "%s: its replicas cannot be read", site->target.name);
@@ -339,17 +362,47 @@ static bool note_found(struct live_site *site, int *replicas, struct err *e)
 
 static bool leave_as_found(struct live_site *site, int replicas, struct err *e)
 {
-    bool restored = cluster_scale(site->cluster, replicas, e) && live_record_drop(&site->record, e);
+    bool restored = live_site_give_back(site, replicas, e);
     bool quiet = live_site_quiet(site, restored ? e : NULL);
     return restored && quiet;
+}
+
+/* As training and active mode do: a policy judged by other signals than it was trained on would be judged for nothing. */
+static bool fits(const struct live_prometheus *here, const char *path, struct err *e)
+{
+    struct policy_file file = {0};
+    if (!policyfile_load(path, &file, e))
+        return false;
+    const struct {
+        const char *key;
+        double trained, asked;
+    } rows[] = {{"prometheus.scrape_s", file.scrape_s, here->scrape_s},
+                {"prometheus.window_s", file.window_s, here->window_s},
+                {"prometheus.quantile", file.quantile, here->quantile}};
+    policyfile_finish(&file);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].trained > 0 && rows[i].trained != rows[i].asked)
+            return err_set(e, ERR_USAGE, "%.200s: was trained with %s %g, here it is %g; give --%s=%g", path,
+                           rows[i].key, rows[i].trained, rows[i].asked, rows[i].key, rows[i].trained);
+    return true;
+}
+
+static bool all_fit(const struct work *w, struct err *e)
+{
+    for (int p = 0; p < w->n_policies; p++)
+        for (int f = 0; f < w->policies[p].n_files; f++)
+            if (strncmp(w->policies[p].text[f], "ppo:", 4) == 0 && !fits(&w->prometheus, w->policies[p].text[f] + 4, e))
+                return false;
+    return true;
 }
 
 /* All policies on the one target, which afterwards has its old replica count again, however it went, also interrupted. */
 static bool judge_live(struct work *w, const struct evaluate_plan *plan, struct evaluate_result *result, struct err *e)
 {
     struct live_site site = {0};
-    struct err why = {0};
     int found = 0;
+    if (!all_fit(w, e))
+        return false;
     stop_watch();
     if (!open_site(w, &site, e))
         return false;
@@ -361,10 +414,21 @@ static bool judge_live(struct work *w, const struct evaluate_plan *plan, struct 
                                       .on_period = tend,
                                       .arg = &site};
     bool noted = note_found(&site, &found, e), done = noted && evaluate_live(&live, result, e);
-    if (noted && !leave_as_found(&site, found, &why))
-        fprintf(stderr, "maestro evaluate: the target was not left as it was found: %s\n", why.message);
+    w->unsettled = noted && !leave_as_found(&site, found, &w->left);
     live_site_close(&site);
     return done;
+}
+
+/* A target that was not left as it was found is a failure, but only once the results are out; what went wrong first is
+ * what is said last. */
+static bool settle(const struct work *w, bool done, struct err *e)
+{
+    if (!w->unsettled)
+        return done;
+    if (done)
+        return err_set(e, w->left.code, "the target was not left as it was found: %.400s", w->left.message);
+    fprintf(stderr, "maestro evaluate: the target was not left as it was found: %s\n", w->left.message);
+    return false;
 }
 
 static bool judge(struct work *w, struct err *e)
@@ -383,7 +447,7 @@ static bool judge(struct work *w, struct err *e)
     if (done && given.folder)
         fprintf(prints_table() ? stdout : stderr, "\nwritten to %s\n", given.folder);
     evaluate_finish(&result);
-    return done;
+    return settle(w, done, e);
 }
 
 static bool run_evaluate(struct work *w, const struct cli *cli, struct err *e)
@@ -399,6 +463,7 @@ static bool run_evaluate(struct work *w, const struct cli *cli, struct err *e)
         return true;
     if (!check_words(e))
         return false;
+    name_folder(w);
     for (int i = 0; i < given.policies.n; i++)
         if (!evaluate_add_policy(w->policies, &w->n_policies, POLICIES, given.policies.v[i], e))
             return false;

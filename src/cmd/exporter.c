@@ -14,6 +14,8 @@
 
 #define GRACE_S 2.0
 #define BEAT_NS 200000000L
+#define BEHIND_S 5.0      /* further behind the clock than this: given up */
+#define TELL_EVERY_S 60.0 /* that it was */
 
 static struct crowd_config exporter;
 static struct cli_texts wishes;
@@ -75,14 +77,38 @@ static const struct httpd_route ROUTES[] = {
     {"POST", "/scale", handle_scale},
 };
 
+/* The crowd's clock. */
+struct pace {
+    double start_s; /* monotonic; moved on by what is given up */
+    double lost_s;  /* not told yet */
+    double told_s;  /* monotonic */
+};
+
+/* More than the machine can simulate: the time that is missing is left out. Else each call would owe more than the last. */
+static void give_up(struct pace *p, double behind_s)
+{
+    double now_s = clock_monotonic_s();
+    p->start_s += behind_s;
+    p->lost_s += behind_s;
+    if (now_s - p->told_s < TELL_EVERY_S)
+        return;
+    log_warn("too_slow", kv("why", "more targets at this speed than this machine can simulate"),
+             kv("left_out_s", p->lost_s), kv("targets", exporter.targets + wishes.n), kv("speed", exporter.speed));
+    p->told_s = now_s;
+    p->lost_s = 0;
+}
+
 /* Until a signal ends it. */
 static void drive(struct crowd *c, const sigset_t *ends)
 {
-    static const struct timespec beat = {.tv_nsec = BEAT_NS};
-    double start_s = clock_monotonic_s();
-    do
-        crowd_advance(c, clock_monotonic_s() - start_s);
-    while (sigtimedwait(ends, NULL, &beat) < 0);
+    static const struct timespec beat = {.tv_nsec = BEAT_NS}, none = {0};
+    double now_s = clock_monotonic_s(), behind_s;
+    struct pace pace = {.start_s = now_s, .told_s = now_s - TELL_EVERY_S};
+    do {
+        behind_s = crowd_advance(c, clock_monotonic_s() - pace.start_s);
+        if (behind_s > BEHIND_S)
+            give_up(&pace, behind_s);
+    } while (sigtimedwait(ends, NULL, behind_s > 0 ? &none : &beat) < 0);
 }
 
 static bool serve(struct crowd *c, const sigset_t *ends, struct err *e)

@@ -91,8 +91,13 @@ static double led_deadline_s(const struct fleet *f)
     return atomic_load(&((const struct lead *)(const void *)f)->deadline_s);
 }
 
-static const struct fleet_ops LED = {led_refresh, led_count, led_view,       led_read_pods,
-                                     led_write,   led_event, led_deadline_s, NULL};
+static double led_patience_s(const struct fleet *f)
+{
+    return fleet_patience_s(((const struct lead *)(const void *)f)->inner);
+}
+
+static const struct fleet_ops LED = {led_refresh, led_count,      led_view, led_read_pods, led_write,
+                                     led_event,   led_deadline_s, NULL,     led_patience_s};
 
 struct fleet *lead_fleet(struct lead *l, struct fleet *inner)
 {

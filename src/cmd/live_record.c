@@ -25,7 +25,7 @@ void live_record_name(struct live_record *r, const char *run, const char *target
         r->path[slash - r->path] = '.'; // between namespace and name
 }
 
-bool live_record_read(const struct live_record *r, int *replicas, struct err *e)
+bool live_record_read(struct live_record *r, int *replicas, struct err *e)
 {
     CLEANUP_BUF struct buf text = {0};
     *replicas = 0;
@@ -38,18 +38,8 @@ bool live_record_read(const struct live_record *r, int *replicas, struct err *e)
         return true;
     long count = strtol(text.bytes + n_uid, NULL, 10);
     *replicas = count > 0 && count < 1000000 ? (int)count : 0;
+    r->written = *replicas > 0;
     return true;
-}
-
-/* The folder that the run is going to be made in may not be there yet. */
-static bool make_folder(const char *path, struct err *e)
-{
-    char folder[2 * CONFIG_TEXT];
-    const char *slash = strrchr(path, '/');
-    if (!slash || slash == path)
-        return true;
-    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
-    return file_make_folder(folder, e);
 }
 
 bool live_record_write(struct live_record *r, int replicas, struct err *e)
@@ -58,7 +48,7 @@ bool live_record_write(struct live_record *r, int replicas, struct err *e)
     int n = snprintf(line, sizeof line, "%s %d\n", r->uid, replicas);
     if (!r->path[0])
         return true;
-    if (!make_folder(r->path, e) || !file_write_atomic(r->path, line, (size_t)n, e))
+    if (!file_make_parent(r->path, e) || !file_write_atomic(r->path, line, (size_t)n, e))
         return err_wrap(e, "the count to give back must be on disk before it is changed");
     r->written = true;
     return true;

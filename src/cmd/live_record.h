@@ -9,16 +9,16 @@
 struct live_record {
     char path[2 * CONFIG_TEXT]; /* "": none is kept */
     char uid[48];               /* of the Deployment: one that was made anew is another */
-    bool written;               /* by this process */
+    bool written;               /* by this process, or by one before it and found */
 };
 
 /* The file is beside the run, named by the target, so that also another run's session finds it. target: "namespace/name". */
 void live_record_name(struct live_record *r, const char *run, const char *target, const char *uid);
 /* 0: there is none, or it is of another Deployment. */
-MUST_CHECK bool live_record_read(const struct live_record *r, int *replicas, struct err *e);
+MUST_CHECK bool live_record_read(struct live_record *r, int *replicas, struct err *e);
 /* On the disk when it returns. */
 MUST_CHECK bool live_record_write(struct live_record *r, int replicas, struct err *e);
-/* Where this process has written it: the target has its count again. */
+/* Where it is written: the target has its count again. */
 MUST_CHECK bool live_record_drop(struct live_record *r, struct err *e);
 
 #endif

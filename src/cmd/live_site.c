@@ -1,6 +1,6 @@
 /* live_site: one Deployment of a Kubernetes cluster, opened for a session or an evaluation: its signals and replicas as a
  * cluster, and the load and faults that it is put under. In: sections of configuration. Refuses a target that somebody else
- * scales, and one that cannot be seen. */
+ * scales, and one that cannot be seen; at the end it gives back the count that was found. */
 #include "live_site.h"
 
 #include <maestro/clock.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define KEY(field) offsetof(struct settings_live, field)
 const struct config_key settings_live_keys[] = {
@@ -17,6 +18,9 @@ const struct config_key settings_live_keys[] = {
     {"deployment", CONFIG_STRING, KEY(deployment), "", 0, 0, NULL, NULL, "The Deployment of a live session."},
 };
 const int n_settings_live_keys = (int)(sizeof settings_live_keys / sizeof *settings_live_keys);
+
+static const double GIVE_BACK_S = 20; /* no try begins later */
+static const double TRY_EVERY_S = 1;
 
 static const char *annotation(const struct fleet_view *view, const char *prefix, const char *name)
 {
@@ -42,10 +46,12 @@ static bool check_target(const struct live_wish *w, const struct fleet_view *vie
     return true;
 }
 
-/* The parent system's constraints stand on the Deployment, in ms; what is configured wins. */
-static double constraint(const struct fleet_view *view, const char *key, double configured)
+/* Limits stand on the Deployment, in ms, under our prefix or by the parent system's name; what is configured wins. */
+static double constraint(const struct live_wish *w, const struct fleet_view *view, const char *key, const char *bare,
+                         double configured)
 {
-    const char *text = annotation(view, "", key);
+    const char *own = annotation(view, w->kubernetes->annotation_prefix, key);
+    const char *text = own ? own : annotation(view, "", bare);
     double value = text ? strtod(text, NULL) : 0.0;
     if (configured > 0.0)
         return configured;
@@ -55,8 +61,8 @@ static double constraint(const struct fleet_view *view, const char *key, double 
 static struct target target_of(const struct live_wish *w, const struct fleet_view *view)
 {
     struct target t = w->limits;
-    t.latency_soft_ms = constraint(view, "latencySoftConstraint", t.latency_soft_ms);
-    t.latency_hard_ms = constraint(view, "latencyHardConstraint", t.latency_hard_ms);
+    t.latency_soft_ms = constraint(w, view, "latency-soft-ms", "latencySoftConstraint", t.latency_soft_ms);
+    t.latency_hard_ms = constraint(w, view, "latency-hard-ms", "latencyHardConstraint", t.latency_hard_ms);
     snprintf(t.name, sizeof t.name, "%s/%s", view->space, view->name);
     return t;
 }
@@ -80,8 +86,6 @@ static bool open_disturbance(const struct live_wish *w, const struct fleet_view 
                                        .account = or_null(w->kubernetes->account),
                                        .user_agent = w->user_agent,
                                        .timeout_s = w->kubernetes->timeout_s};
-    if (!w->load->script[0] && !w->chaos->files[0])
-        return true;
     if (!kube_open(&access, &out->kube, e))
         return false;
     const struct disturb_config config = {.load = w->load,
@@ -144,9 +148,36 @@ bool live_site_owed(struct live_site *site, const char *run, int *replicas, stru
         return false;
     snprintf(count, sizeof count, "%d", *replicas);
     if (*replicas > 0)
-        log_warn("left_behind", kv("why", "a session or evaluation before this one was killed"),
-                 kv("found", site->record.path), kv("replicas_at_the_end", count));
+        log_warn("left_behind", kv("why", "a run before this one was killed"), kv("found", site->record.path),
+                 kv("replicas_at_the_end", count));
     return true;
+}
+
+static void tell_delay(int replicas, const char *why)
+{
+    log_warn("give_back_delayed", kv("replicas", replicas), kv("longest_s", GIVE_BACK_S), kv("why", why));
+}
+
+/* Not cluster_advance: its wait ends at once where a signal has ended the work. */
+static bool scale_back(struct cluster *cluster, int replicas, struct err *e)
+{
+    const struct timespec pause = {.tv_sec = (time_t)TRY_EVERY_S};
+    double latest_s = clock_monotonic_s() + GIVE_BACK_S - TRY_EVERY_S;
+    for (bool told = false;; told = true) {
+        struct err why = {0};
+        if (cluster_scale(cluster, replicas, &why))
+            return true;
+        if (why.code != ERR_AGAIN || clock_monotonic_s() > latest_s)
+            return err_set(e, why.code, "%s", why.message);
+        if (!told)
+            tell_delay(replicas, why.message);
+        nanosleep(&pause, NULL);
+    }
+}
+
+bool live_site_give_back(struct live_site *site, int replicas, struct err *e)
+{
+    return scale_back(site->cluster, replicas, e) && live_record_drop(&site->record, e);
 }
 
 bool live_site_tend(struct live_site *site, struct err *e)

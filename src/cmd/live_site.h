@@ -32,16 +32,20 @@ struct live_wish {
 
 struct live_site {
     struct cluster *cluster;
-    struct kube *kube;         /* of disturb; NULL: none */
-    struct disturb *disturb;   /* NULL: neither load nor faults */
+    struct kube *kube;         /* of disturb; NULL: not open */
+    struct disturb *disturb;   /* NULL: not open */
     struct target target;      /* limits in force */
     struct live_record record; /* zeroed: none is kept yet */
 };
 
 /* ERR_USAGE: a key that does not fit, or a target that another scaler holds. Load runs and faults may come from here on. */
 MUST_CHECK bool live_site_open(const struct live_wish *wish, struct live_site *out, struct err *e);
-/* Names the record beside the run. replicas: what a session or evaluation that was killed still owes the target; 0: nothing. */
+/* Names the record beside the run. replicas: what one before this that was killed still owes the target; 0: nothing. */
 MUST_CHECK bool live_site_owed(struct live_site *site, const char *run, int *replicas, struct err *e);
+/* Gives the target the count that it was found with and takes that off the record. An API server that is away or busy is asked
+ * anew once a second for 20 s, which the log says once: that and a last answer of 10 s are half of what a Job has between
+ * SIGTERM and SIGKILL. Somebody else's count is an error at once. */
+MUST_CHECK bool live_site_give_back(struct live_site *site, int replicas, struct err *e);
 /* Once a period: load and faults. */
 MUST_CHECK bool live_site_tend(struct live_site *site, struct err *e);
 /* Before each look while a reset waits: no fault begins. */

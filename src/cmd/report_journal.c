@@ -11,7 +11,7 @@
 
 #define TARGETS_LIMIT 4096
 #define FILES_LIMIT 1000
-#define JUDGED_EVERY_S 15.0
+#define JUDGED_EVERY_S 15.0 // or more often, where a policy decides so
 
 struct work {
     const struct report_journal *request;
@@ -97,7 +97,7 @@ static bool judge(struct work *w, const struct service_profile *profile, bool *r
     for (int i = 0; i < w->n; i++) {
         struct readiness_twin twin;
         struct readiness_verdict verdict;
-        if (!readiness_twin_run(&plan, &w->logs[i], &twin, e))
+        if (!readiness_log_cut_gaps(&w->logs[i], e) || !readiness_twin_run(&plan, &w->logs[i], &twin, e))
             return false;
         readiness_judge(q->config, &w->logs[i], &twin, &verdict);
         print_verdict(&w->logs[i], &verdict);

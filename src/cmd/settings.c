@@ -147,15 +147,16 @@ void settings_finish(struct settings *s)
 /* The samples of t whose times lie within the shares, times counted from the first of them. */
 static bool keep_part(struct trace *t, double from, double to, const char *text, struct err *e)
 {
-    double low = from * trace_span_s(t), high = to * trace_span_s(t);
+    double low = from * trace_span_s(t), high = to * trace_span_s(t), origin = t->time_s[0];
     int n = 0;
     double first = 0, max = 0;
     for (int i = 0; i < t->n; i++) {
-        if (t->time_s[i] < low || t->time_s[i] > high)
+        double since_s = t->time_s[i] - origin;
+        if (since_s < low || since_s > high)
             continue;
         if (n == 0)
-            first = t->time_s[i];
-        t->time_s[n] = t->time_s[i] - first;
+            first = since_s;
+        t->time_s[n] = since_s - first;
         t->value[n] = t->value[i];
         max = t->value[n] > max ? t->value[n] : max;
         n++;
@@ -289,8 +290,8 @@ void settings_world_close(struct settings_world *w)
 
 bool settings_world_settle(struct settings_world *w, struct err *e)
 {
-    bool live = w->opened && w->site.cluster;
-    bool restored = !live || (session_restore(&w->env, e) && live_record_drop(&w->site.record, e));
+    int found = w->opened && w->site.cluster ? session_found(&w->env) : 0;
+    bool restored = found == 0 || live_site_give_back(&w->site, found, e);
     bool quiet = live_site_quiet(&w->site, restored ? e : NULL); // last: faults may take a minute to heal
     return quiet && restored;
 }

@@ -201,10 +201,14 @@ static bool add_sets(struct cli *cli, struct err *e)
            add_set(cli, "train.total_timesteps", given.steps, rooms[2], e);
 }
 
+/* Bare: what lies beside the folder is named after it. */
 static void name_folder(struct settings *s)
 {
     const char *preset = given.preset ? given.preset : "default";
     const char *slash = strrchr(preset, '/');
+    char bare[sizeof s->train.out];
+    file_bare_name(s->train.out, bare, sizeof bare);
+    memcpy(s->train.out, bare, sizeof bare);
     if (!s->train.out[0])
         snprintf(s->train.out, sizeof s->train.out, "runs/%.200s-%lld", slash ? slash + 1 : preset, s->train.seed);
 }
@@ -242,7 +246,7 @@ static bool read_resumed(struct settings *s, const struct cli *cli, struct buf *
     if (difference.len)
         return err_set(e, ERR_USAGE, "%s: differs from the run in %.200s; a run goes on with the settings it has",
                        difference.bytes, given.resume);
-    snprintf(s->train.out, sizeof s->train.out, "%s", given.resume);
+    file_bare_name(given.resume, s->train.out, sizeof s->train.out);
     return true;
 }
 

@@ -14,15 +14,15 @@ const struct config_key guard_config_keys[] = {
     {"tolerance", CONFIG_DOUBLE, KEY(tolerance), "0", 0, 1, "ratio", NULL,
      "Absolute proposals within this share of the present count are not carried out; 0: off."},
     {"stabilise_up_s", CONFIG_DOUBLE, KEY(stabilise_up_s), "0s", 0, 3600, "s", NULL,
-     "Up only to the lowest proposal of this window."},
+     "Up only to the lowest proposal of this window, of at most 64 control periods."},
     {"stabilise_down_s", CONFIG_DOUBLE, KEY(stabilise_down_s), "0s", 0, 3600, "s", NULL,
-     "Down only to the highest proposal of this window."},
+     "Down only to the highest proposal of this window, of at most 64 control periods."},
     {"rate_up", CONFIG_INT, KEY(rate_up), "0", 0, 1000, NULL, NULL,
      "Most replicas added per rate period; 0: the action set is the limit."},
     {"rate_down", CONFIG_INT, KEY(rate_down), "0", 0, 1000, NULL, NULL,
      "Most replicas removed per rate period; 0: the action set is the limit."},
     {"rate_period_s", CONFIG_DOUBLE, KEY(rate_period_s), "0s", 0, 1800, "s", NULL,
-     "Period of the rate limits; 0: each decision by itself."},
+     "Period of the rate limits, at most 64 control periods; 0: each decision by itself."},
     {"flap_budget", CONFIG_INT, KEY(flap_budget), "0", 0, 60, NULL, NULL,
      "Direction changes per hour, after which only up is allowed; 0: no limit. For serving."},
     {"fallback", CONFIG_CHOICE, KEY(fallback), "hold", 0, 0, NULL, "hold|currentReplicasIfHigher",
@@ -45,6 +45,21 @@ const struct config_key guard_config_keys[] = {
 const int n_guard_config_keys = sizeof guard_config_keys / sizeof guard_config_keys[0];
 
 static const double FLAP_WINDOW_S = 3600;
+
+bool guard_check(const struct guard_config *config, double period_s, const char *prefix, struct err *e)
+{
+    const struct {
+        const char *key;
+        double span_s;
+    } rows[] = {{"stabilise_up_s", config->stabilise_up_s},
+                {"stabilise_down_s", config->stabilise_down_s},
+                {"rate_period_s", config->rate_period_s}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].span_s > GUARD_HISTORY * period_s)
+            return err_set(e, ERR_USAGE, "%s%s: %g s is longer than %d control periods of %g s: at most %g s", prefix,
+                           rows[i].key, rows[i].span_s, GUARD_HISTORY, period_s, GUARD_HISTORY * period_s);
+    return true;
+}
 
 /* What the steps share; wanted is the count so far. */
 struct chain {

@@ -167,7 +167,8 @@ static void learn_limit(struct observation_state *s, const struct target *target
     const struct observation_signal *p95 = &s->signals[SIGNAL_P95];
     if (p95->validity != VALIDITY_VALID && p95->validity != VALIDITY_ABSENT)
         return;
-    bool over = target->latency_soft_ms > 0 && p95->validity == VALIDITY_VALID && p95->value > target->latency_soft_ms;
+    bool limited = target->latency_soft_ms > 0 || target->latency_hard_ms > 0;
+    bool over = limited && p95->validity == VALIDITY_VALID && p95->value > soft_ms(target);
     double young = 1.0 / ((s->n_updates < 8 ? 8 : s->n_updates) + 1); // one bad look of few is not the whole budget
     for (int i = 0; i < 2; i++)
         approach(&s->over_soft_mean[i], over, max_double(w->of[OVER_SPAN[i]], young));

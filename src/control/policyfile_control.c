@@ -118,16 +118,20 @@ static bool get_field(const struct json *root, struct policy_file *file, const s
     return true;
 }
 
+/* What a setting of the user's would be refused for: here it is the file's fault. */
+static bool blame_file(struct err *e)
+{
+    if (e)
+        e->code = ERR_FORMAT;
+    return false;
+}
+
 static bool get_actions(const struct json *root, struct action_set *out, struct err *e)
 {
     struct config_list deltas = {0};
     if (!json_numbers(root, "actions", deltas.v, CONFIG_LIST, &deltas.n, e))
         return false;
-    if (action_set_init(out, &deltas, e))
-        return true;
-    if (e)
-        e->code = ERR_FORMAT; // it is the file's fault, not the user's
-    return false;
+    return action_set_init(out, &deltas, e) || blame_file(e);
 }
 
 bool policyfile_control_read(const struct json *root, struct policy_file *file, struct err *e)
@@ -143,6 +147,8 @@ bool policyfile_control_read(const struct json *root, struct policy_file *file, 
             return false;
     if (file->control.target.min_replicas > file->control.target.max_replicas)
         return err_set(e, ERR_FORMAT, "'min_replicas' is above 'max_replicas'");
+    if (!guard_check(&file->control.guard, file->control.period_s, "guard_", e))
+        return blame_file(e);
     file->control.observation.period_s = file->control.period_s;
     return true;
 }

@@ -54,6 +54,12 @@ static struct reward_terms terms_of(const struct reward_config *config, const st
     return terms;
 }
 
+double reward_penalty(const struct reward_config *config, const struct target *target, int delta)
+{
+    int size = delta < 0 ? -delta : delta;
+    return config->change_penalty * size / (target->max_replicas > 0 ? target->max_replicas : 1);
+}
+
 struct reward_terms reward_measured(const struct reward_config *config, struct reward_state *state,
                                     const struct target *target, const struct sample *sample, int delta)
 {
@@ -65,8 +71,7 @@ struct reward_terms reward_measured(const struct reward_config *config, struct r
     if (replicas->validity == VALIDITY_VALID && replicas->value >= 0)
         state->replicas = replicas->value;
     struct reward_terms terms = terms_of(config, target, state->replicas, state->p95_ms);
-    int size = delta < 0 ? -delta : delta;
-    terms.reward -= config->change_penalty * size / (target->max_replicas > 0 ? target->max_replicas : 1);
+    terms.reward -= reward_penalty(config, target, delta);
     return terms;
 }
 

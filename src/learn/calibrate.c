@@ -84,7 +84,7 @@ static void measure_step(const struct history *h, int from, int to, double timeo
                                    .served_rps = served / span_s,
                                    .failed_rps = failed / span_s,
                                    .mean_ms = served > 0 ? fmax(1000 * latency_s / served, 0) : 0,
-                                   .inside = fmax(latency_s / span_s, 0),
+                                   .inside = latency_s >= 0 ? latency_s / span_s : (double)NAN,
                                    .cpu_cores = (b->cpu_s - a->cpu_s) / span_s,
                                    .memory_mib = mean_memory(h, from, to)};
     for (int i = 0; i <= h->n_bounds; i++)
@@ -206,10 +206,10 @@ void calibrate_fit_memory(const struct history *h, struct calibrate_fit *fit)
         idle++;
     double at_rest = idle > 0 ? mean_memory(h, 0, idle - 1) : (double)NAN;
     for (int i = -1; i < fit->n_steps; i++) {
-        double mib = i < 0 ? at_rest : fit->steps[i].memory_mib;
-        if (isnan(mib))
+        double mib = i < 0 ? at_rest : fit->steps[i].memory_mib, held = i < 0 ? 0 : fit->steps[i].inside;
+        if (isnan(mib) || isnan(held))
             continue;
-        inside[n] = i < 0 ? 0 : fit->steps[i].inside;
+        inside[n] = held;
         memory[n] = mib;
         weight[n++] =
             i < 0 ? h->rows[idle - 1].time_s - h->rows[0].time_s + 1 : fit->steps[i].to_s - fit->steps[i].from_s;

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEVELS = CALIBRATE_STEPS };
+/* Every step of every staircase, each cut three times by pods that were not ready for a moment. */
+enum { STRETCHES = 4 * CALIBRATE_REPLICAS * CALIBRATE_STAIRS };
 static const double EDGE_S = 4; /* of a step: arrivals and scrapes come late */
 
 static double at(const struct history *h, double since_s, size_t offset)
@@ -73,20 +74,24 @@ struct stretch {
     int replicas, step;
 };
 
-static int find_stretches(const struct history *h, struct stretch *out, int room)
+static bool find_stretches(const struct history *h, struct stretch out[STRETCHES], int *n, struct err *e)
 {
-    int n = 0;
-    for (int i = 1, from = 0; i <= h->n && n < room; i++) {
+    *n = 0;
+    for (int i = 1, from = 0; i <= h->n; i++) {
         if (i < h->n && goes_on(h, i))
             continue;
         const struct history_row *a = &h->rows[from], *b = &h->rows[i - 1];
         double start_s = a->time_s + EDGE_S;
-        if (a->step > 0 && b->ready >= b->spec && b->time_s - start_s >= EDGE_S)
-            out[n++] = (struct stretch){start_s - h->rows[0].time_s, b->time_s - h->rows[0].time_s, a->offered_rps,
-                                        b->spec, a->step};
         from = i;
+        if (a->step <= 0 || b->ready < b->spec || b->time_s - start_s < EDGE_S)
+            continue;
+        if (*n == STRETCHES)
+            return err_set(e, ERR_FORMAT, "more than %d steps of load with all pods ready, or parts of them",
+                           STRETCHES);
+        out[(*n)++] = (struct stretch){start_s - h->rows[0].time_s, b->time_s - h->rows[0].time_s, a->offered_rps,
+                                       b->spec, a->step};
     }
-    return n;
+    return true;
 }
 
 /* Load at which the p95 of one replica count passes the limit for good, linear in its logarithm between steps. A disturbance on
@@ -194,9 +199,11 @@ static double lightest_p95(const struct history *h, const struct stretch *stretc
 bool calibrate_compare(const struct history *sides[CALIBRATE_SIDES], double window_s, double limit_ms,
                        struct calibrate_check *out, struct err *e)
 {
-    struct stretch stretches[LEVELS];
+    struct stretch stretches[STRETCHES];
     struct calibrate_check c = {0};
-    int n = find_stretches(sides[0], stretches, LEVELS);
+    int n;
+    if (!find_stretches(sides[0], stretches, &n, e))
+        return false;
     if (n < 2)
         return err_set(e, ERR_FORMAT, "too few points: %d steps of load with all pods ready, at least 2 are needed", n);
     c.onset_ms = limit_ms > 0 ? limit_ms : 3 * lightest_p95(sides[0], stretches, n);
@@ -230,9 +237,11 @@ bool calibrate_scatter(const struct calibrate_twin *twin, const struct history *
                        const struct calibrate_check *check, struct calibrate_span out[CALIBRATE_REPLICAS],
                        struct err *e)
 {
-    struct stretch stretches[LEVELS];
+    struct stretch stretches[STRETCHES];
     struct calibrate_twin one = *twin;
-    int n = find_stretches(schedule, stretches, LEVELS);
+    int n;
+    if (!find_stretches(schedule, stretches, &n, e))
+        return false;
     one.runs = 1;
     for (int i = 0; i < CALIBRATE_REPLICAS; i++)
         out[i] = (struct calibrate_span){(double)NAN, (double)NAN};

@@ -299,14 +299,14 @@ static double plateau_of(const struct search *s, int places)
  * places reaches it, or many do: the CPU is the limit. */
 static double places_of(const struct search *s, double plateau_rps)
 {
-    int places = 1;
+    int places = 1, last = 0;
     double reached = plateau_of(s, 1), before = 0;
     while (reached < plateau_rps && places < PLACES_LIMIT && (places == 1 || reached > 1.01 * before)) {
         before = reached;
+        last = places;
         places = places < 8 ? places + 1 : places + places / 8;
         reached = plateau_of(s, places);
     }
-    int last = places <= 8 ? places - 1 : places - (places - 1) / 9;
     if (places == 1)
         return plateau_rps / reached;
     if (reached < 0.98 * plateau_rps || reached < before * (1 + 0.3 * (places - last) / places))
@@ -366,6 +366,14 @@ static bool fit_places(struct search *s)
     return changed;
 }
 
+/* A pod that turns requests away has all its places taken. One that seems to hold fewer answers them sooner than at the
+ * time-out, which was taken off the latency sum for each. */
+static bool is_short(const struct calibrate_fit *f, double inside, double least)
+{
+    bool known = f->values[CALIBRATE_CONCURRENCY].state == CALIBRATE_MEASURED;
+    return isnan(inside) || (known && inside < least);
+}
+
 /* Where requests were turned away, the queue is full: its length is what Little's law says of the last such step, which found
  * it full from the beginning. */
 static void fit_backlog(struct search *s)
@@ -386,8 +394,13 @@ static void fit_backlog(struct search *s)
         return;
     }
     double served = full->served_rps * (full->to_s - full->from_s);
-    calibrate_set(f, CALIBRATE_BACKLOG, fmax(0, floor(full->inside - places + 0.5)),
-                  full->inside * hypot(0.02, 1 / sqrt(served)));
+    double error = full->inside * hypot(0.02, 1 / sqrt(served));
+    if (is_short(f, full->inside, places - 3 * error)) {
+        calibrate_say(f, CALIBRATE_BACKLOG, CALIBRATE_UNKNOWN,
+                      "failed requests are not in the latency sum at the time-out (calibrate.timeout_ms); the default");
+        return;
+    }
+    calibrate_set(f, CALIBRATE_BACKLOG, fmax(0, floor(full->inside - places + 0.5)), error);
     calibrate_say(f, CALIBRATE_BACKLOG, CALIBRATE_MEASURED,
                   "%.1f requests in the pod by Little's law while some were turned away", full->inside);
 }

@@ -1,5 +1,6 @@
 /* calibrate_profile: a fit as a service profile, as struct and as the YAML that the simulator reads, with each number's error and
- * source beside it. In: a fit. Out: a profile that profile_load accepts. */
+ * source beside it. In: a fit. Out: a profile that profile_load accepts; a number outside its key's range becomes the
+ * end of that range. */
 #include <maestro/calibrate.h>
 
 #include <math.h>
@@ -34,6 +35,27 @@ static double hard_of(const struct calibrate_fit *f)
     return fmax(known_or(f->facts.latency_hard_ms, 4 * soft_of(f)), soft_of(f));
 }
 
+static double within(double number, const struct config_key *key)
+{
+    return number < key->low ? key->low : number > key->high ? key->high : number;
+}
+
+/* A service may be slower, or start later, than a profile's keys can say: they then say the most that they can. */
+static void keep_in_range(struct service_profile *p)
+{
+    struct config_section sections[PROFILE_SECTIONS];
+    int n_sections = profile_sections(p, sections);
+    for (int s = 0; s < n_sections; s++)
+        for (int k = 0; k < sections[s].n_keys; k++) {
+            const struct config_key *key = &sections[s].keys[k];
+            void *at = (char *)sections[s].target + key->offset;
+            if (key->type == CONFIG_DOUBLE && key->low < key->high)
+                *(double *)at = within(*(double *)at, key);
+            else if (key->type == CONFIG_INT && key->low < key->high)
+                *(int *)at = (int)within(*(int *)at, key);
+        }
+}
+
 void calibrate_profile(const struct calibrate_fit *f, const char *name, struct service_profile *out)
 {
     profile_default(out);
@@ -58,7 +80,7 @@ void calibrate_profile(const struct calibrate_fit *f, const char *name, struct s
     p->memory_per_request_mib = value(f, CALIBRATE_MEMORY_PER_REQUEST_MIB);
     p->memory_limit_mib = f->facts.memory_limit_mib > p->memory_base_mib ? f->facts.memory_limit_mib : 0;
     p->start_s = value(f, CALIBRATE_START_S);
-    p->start_cv = fmin(value(f, CALIBRATE_START_CV), 2);
+    p->start_cv = value(f, CALIBRATE_START_CV);
     p->start_cpu_cores = value(f, CALIBRATE_START_CPU_CORES);
     p->warm_up_s = value(f, CALIBRATE_WARM_UP_S);
     p->warm_up_speed = value(f, CALIBRATE_WARM_UP_SPEED);
@@ -69,22 +91,27 @@ void calibrate_profile(const struct calibrate_fit *f, const char *name, struct s
     measured->buckets_ms.n = f->n_bounds;
     for (int i = 0; i < f->n_bounds; i++)
         measured->buckets_ms.v[i] = f->bound_ms[i];
+    keep_in_range(out);
 }
 
 static void put_comment(const struct calibrate_fit *f, enum calibrate_parameter p, struct buf *out)
 {
     const struct calibrate_value *v = &f->values[p];
     if (v->state == CALIBRATE_MEASURED)
-        buf_printf(out, "  # +- %.3g; %s\n", v->error, v->source);
+        buf_printf(out, "  # +- %.3g; %s", v->error, v->source);
     else
-        buf_printf(out, "  # %s: %s\n", v->state == CALIBRATE_BOUND ? "lower bound" : "not known", v->source);
+        buf_printf(out, "  # %s: %s", v->state == CALIBRATE_BOUND ? "lower bound" : "not known", v->source);
 }
 
 static void put(const struct calibrate_fit *f, const char *key, double shown, enum calibrate_parameter p,
                 struct buf *out)
 {
+    double found = value(f, p);
     buf_printf(out, "  %s: %.5g", key, shown);
     put_comment(f, p, out);
+    if (shown < found || shown > found)
+        buf_printf(out, "; found %.5g, a profile takes no %s", found, shown < found ? "more" : "less");
+    buf_text(out, "\n");
 }
 
 static void put_service(const struct calibrate_fit *f, const struct service_profile *p, struct buf *out)
@@ -132,26 +159,44 @@ static void put_measurement(const struct calibrate_fit *f, const struct service_
 }
 
 /* What a policy is trained on besides the fit itself: its neighbourhood, wide enough for what was not measured. */
-static void put_random(const struct service_profile *p, struct buf *out)
+static void set_random(struct service_profile *p)
+{
+    struct profile_random *r = &p->random;
+    r->cpu_factor_low = r->wait_factor_low = 0.8;
+    r->cpu_factor_high = r->wait_factor_high = 1.25;
+    r->cv_low = 0.6 * p->service.model.cpu_cv;
+    r->cv_high = fmax(0.2, 1.5 * p->service.model.cpu_cv);
+    r->limit_factor_low = 0.9;
+    r->limit_factor_high = 1.1;
+    r->start_low_s = 0.6 * p->pods.start_s;
+    r->start_high_s = fmax(2, 2 * p->pods.start_s);
+    r->busiest_low = 1.05;
+    r->busiest_high = 1.4;
+    keep_in_range(p);
+}
+
+static void put_random(const struct profile_random *r, struct buf *out)
 {
     buf_printf(out,
                "random:  # around the fit: a policy is to hold for services like this one\n"
-               "  cpu_factor_low: 0.8\n  cpu_factor_high: 1.25\n  wait_factor_low: 0.8\n  wait_factor_high: 1.25\n"
-               "  cv_low: %.3g\n  cv_high: %.3g\n  limit_factor_low: 0.9\n  limit_factor_high: 1.1\n"
-               "  start_low_s: %.3g\n  start_high_s: %.3g\n  busiest_low: 1.05\n  busiest_high: 1.4\n",
-               fmax(0, 0.6 * p->service.model.cpu_cv), fmin(5, fmax(0.2, 1.5 * p->service.model.cpu_cv)),
-               fmax(1, 0.6 * p->pods.start_s), fmax(2, 2 * p->pods.start_s));
+               "  cpu_factor_low: %.3g\n  cpu_factor_high: %.3g\n  wait_factor_low: %.3g\n  wait_factor_high: %.3g\n"
+               "  cv_low: %.3g\n  cv_high: %.3g\n  limit_factor_low: %.3g\n  limit_factor_high: %.3g\n"
+               "  start_low_s: %.3g\n  start_high_s: %.3g\n  busiest_low: %.3g\n  busiest_high: %.3g\n",
+               r->cpu_factor_low, r->cpu_factor_high, r->wait_factor_low, r->wait_factor_high, r->cv_low, r->cv_high,
+               r->limit_factor_low, r->limit_factor_high, r->start_low_s, r->start_high_s, r->busiest_low,
+               r->busiest_high);
 }
 
 void calibrate_write_profile(const struct calibrate_fit *f, struct buf *out)
 {
     struct service_profile p;
     calibrate_profile(f, "calibrated", &p);
+    set_random(&p);
     buf_text(out, "# Fitted by maestro calibrate. Behind each number its standard error and where it comes from.\n");
     buf_printf(out, "# Of the requests below saturation %.1f %% lie in another latency bucket than the fit says.\n",
                100 * f->misfit);
     put_service(f, &p, out);
     put_pods(f, &p, out);
     put_measurement(f, &p, out);
-    put_random(&p, out);
+    put_random(&p.random, out);
 }

@@ -134,11 +134,16 @@ static int count_of(double value)
     return value >= 0 && value <= REPLICAS_LIMIT ? (int)value : 0;
 }
 
+static int step_of(double value)
+{
+    return value >= 0 && value <= CALIBRATE_REPLICAS * CALIBRATE_STAIRS ? (int)value : 0;
+}
+
 static bool read_row(const char *name, const struct csv *c, size_t at, struct history *h, struct err *e)
 {
     const double *v = c->values + at * (size_t)c->n_columns;
     struct history_row row = {.time_s = v[0],
-                              .step = count_of(v[1]),
+                              .step = step_of(v[1]),
                               .offered_rps = v[2],
                               .spec = count_of(v[3]),
                               .ready = count_of(v[4]),

@@ -24,7 +24,7 @@
 const struct config_key evaluate_config_keys[] = {
     {"windows", CONFIG_INT, KEY(windows), "20", 1, 10000, NULL, NULL, "Windows drawn from each trace."},
     {"seeds", CONFIG_INT, KEY(seeds), "1", 1, 1000, NULL, NULL,
-     "Seeds of pods and measurement per window; a trace has one course."},
+     "Seeds of pods and measurement per window, averaged; a trace has one course."},
     {"window_s", CONFIG_DOUBLE, KEY(window_s), "2h", 60, 604800, "s", NULL, "Judged length of a window."},
     {"warm_up_s", CONFIG_DOUBLE, KEY(warm_up_s), "300s", 0, 86400, "s", NULL, "Run before each window, not judged."},
     {"period_s", CONFIG_DOUBLE, KEY(period_s), "15s", 1, 3600, "s", NULL,
@@ -34,13 +34,15 @@ const struct config_key evaluate_config_keys[] = {
     {"min_replicas", CONFIG_INT, KEY(min_replicas), "1", 1, REPLICAS_LIMIT, NULL, NULL, "Fewest replicas."},
     {"max_replicas", CONFIG_INT, KEY(max_replicas), "20", 1, REPLICAS_LIMIT, NULL, NULL, "Most replicas."},
     {"latency_soft_ms", CONFIG_DOUBLE, KEY(latency_soft_ms), "0ms", 0, 1e6, "ms", NULL,
-     "Soft limit of p95; 0: the profile's."},
+     "Soft limit of p95, at most the hard one; 0: the profile's."},
     {"latency_hard_ms", CONFIG_DOUBLE, KEY(latency_hard_ms), "0ms", 0, 1e6, "ms", NULL,
      "Hard limit of p95; 0: the profile's."},
     {"slo_budget", CONFIG_DOUBLE, KEY(slo_budget), "0.01", 0, 1, "ratio", NULL,
      "Share of periods that may be over soft while the SLO holds."},
     {"hard_s", CONFIG_DOUBLE, KEY(hard_s), "60s", 0, 86400, "s", NULL,
      "Longest time over the hard limit while the SLO holds."},
+    {"flap_budget", CONFIG_INT, KEY(flap_budget), "0", 0, 60, NULL, NULL,
+     "Turns an hour after which a step policy only goes up, as autoscaler.flap_budget when it is served; 0: no limit."},
     {"cluster", CONFIG_CHOICE, KEY(cluster), "fast", 0, 0, NULL, "fast|exact",
      "The fast simulator or the request-level one."},
     {"threads", CONFIG_INT, KEY(threads), "0", 0, 256, NULL, NULL, "Threads; 0: one a core. Results do not change."},
@@ -52,7 +54,7 @@ const int n_evaluate_config_keys = sizeof evaluate_config_keys / sizeof *evaluat
 struct evaluation {
     struct evaluate_result *r;
     struct sim_model *model;
-    struct oracle *oracle;
+    struct oracle *oracle; /* NULL: no bounds */
     struct judge_rules rules;
     struct control control; /* of policies that bring none */
 };
@@ -88,6 +90,14 @@ static bool add_texts(struct evaluate_policy *p, const char *what, struct err *e
     }
 }
 
+/* A comma or a quote would end a field of the tables. */
+static void clean_name(char *name)
+{
+    for (; *name; name++)
+        if (*name == ',' || *name == '"')
+            *name = ' ';
+}
+
 bool evaluate_add_policy(struct evaluate_policy *policies, int *n, int limit, const char *text, struct err *e)
 {
     const char *colon = strchr(text, ':');
@@ -95,9 +105,7 @@ bool evaluate_add_policy(struct evaluate_policy *policies, int *n, int limit, co
     bool named = equals && (!colon || equals < colon);
     char name[EVALUATE_NAME];
     snprintf(name, sizeof name, "%.*s", named ? (int)(equals - text) : (int)strlen(text), text);
-    for (char *c = name; *c; c++)
-        if (*c == ',' || *c == '"')
-            *c = ' ';
+    clean_name(name);
     if (!name[0])
         return err_set(e, ERR_USAGE, "policy '%s': has no name", text);
     int i = 0;
@@ -114,6 +122,53 @@ bool evaluate_add_policy(struct evaluate_policy *policies, int *n, int limit, co
     policies[i] = p;
     *n = i < *n ? *n : i + 1;
     return true;
+}
+
+/* By one of those, or by the tables for what stands for several. */
+static bool is_taken(const struct trace *traces, int n, const char *name)
+{
+    while (n > 0)
+        if (strcmp(traces[--n].name, name) == 0)
+            return true;
+    return strcmp(name, "ALL") == 0 || strcmp(name, "HELD") == 0;
+}
+
+/* "tue/load.csv#0..0.5" as "tue/load#0..0.5"; of a long text the end, which tells more. */
+static void name_as_asked(const char *text, struct trace *t)
+{
+    char name[CONFIG_TEXT];
+    const char *hash = strrchr(text, '#');
+    int n = (int)(hash ? hash - text : (long)strlen(text));
+    if (n > 4 && strncmp(text + n - 4, ".csv", 4) == 0)
+        n -= 4;
+    snprintf(name, sizeof name, "%.*s%s", n, text, hash ? hash : "");
+    size_t length = strlen(name), room = sizeof t->name - 1;
+    snprintf(t->name, sizeof t->name, "%.63s", name + (length > room ? length - room : 0));
+    clean_name(t->name);
+}
+
+static void number_name(const struct trace *before, int n, struct trace *t)
+{
+    char name[sizeof t->name];
+    memcpy(name, t->name, sizeof name);
+    for (int k = 2; is_taken(before, n, t->name); k++)
+        snprintf(t->name, sizeof t->name, "%.50s~%d", name, k);
+}
+
+void evaluate_name_traces(struct trace *traces, const char *const *texts, int n)
+{
+    for (int i = 0; i < n; i++)
+        clean_name(traces[i].name);
+    for (int i = 0; i < n; i++) {
+        char name[sizeof traces->name];
+        memcpy(name, traces[i].name, sizeof name);
+        bool shared = is_taken(traces + i + 1, n - i - 1, name);
+        for (int k = i; k < n && shared; k++)
+            if (strcmp(traces[k].name, name) == 0)
+                name_as_asked(texts[k], &traces[k]);
+    }
+    for (int i = 0; i < n; i++)
+        number_name(traces, i, &traces[i]);
 }
 
 /* FNV-1a: a trace's windows depend on its name, not on which others are judged with it. */
@@ -244,6 +299,7 @@ static bool run_one(void *arg, int job, struct err *e)
                           .warm_up_s = r->plan.config->warm_up_s,
                           .n_periods = r->n_periods,
                           .exact = r->plan.config->cluster == 1,
+                          .flap_budget = r->plan.config->flap_budget,
                           .tiles = at.fault == 0 && policy == first_trained(&r->plan) ? r->tiles : NULL};
     bool shown = r->timeline && file == 0 && at.fault == 0 && at.window == 0;
     int row_policy = (int)(policy - r->plan.policies);
@@ -292,6 +348,9 @@ static bool check_plan(const struct evaluate_plan *plan, struct err *e)
                        c->max_replicas);
     if (floor(c->period_s) < c->period_s)
         return err_set(e, ERR_USAGE, "evaluate.period_s: %g is not a whole number of seconds", c->period_s);
+    if (!plan->no_bounds && c->period_s < ORACLE_PERIOD_LEAST)
+        return err_set(e, ERR_USAGE, "evaluate.period_s: the bounds need periods of at least %d s, it is %g s",
+                       ORACLE_PERIOD_LEAST, c->period_s);
     if (floor(periods) < periods || periods < 1.0)
         return err_set(e, ERR_USAGE, "evaluate.window_s: %g is not a multiple of period_s, %g", c->window_s,
                        c->period_s);
@@ -309,6 +368,17 @@ static bool open_oracle(struct evaluation *v, struct err *e)
                                    .reward = v->r->plan.reward,
                                    .budget = v->r->plan.config->slo_budget};
     return oracle_open(&oracle, &v->oracle, e);
+}
+
+/* The limits in force: either may be the profile's. */
+static bool check_limits(const struct evaluate_result *r, struct err *e)
+{
+    const struct evaluate_config *c = r->plan.config;
+    if (r->soft_ms <= r->hard_ms)
+        return true;
+    return err_set(e, ERR_USAGE, "evaluate.latency_soft_ms: %g ms%s is above latency_hard_ms, %g ms%s", r->soft_ms,
+                   c->latency_soft_ms > 0.0 ? "" : " (the profile's)", r->hard_ms,
+                   c->latency_hard_ms > 0.0 ? "" : " (the profile's)");
 }
 
 static bool prepare(struct evaluation *v, const struct evaluate_plan *plan, struct err *e)
@@ -339,8 +409,9 @@ static bool prepare(struct evaluation *v, const struct evaluate_plan *plan, stru
                              .latency_soft_ms = r->soft_ms,
                              .episode_s = c->warm_up_s + c->window_s,
                              .seed = (uint64_t)c->seed};
-    return observation_spec_parse(&v->control.observation, "raw5", c->period_s, profile->measurement.window_s, e) &&
-           sim_model_open(&sim, &v->model, e) && open_oracle(v, e);
+    return check_limits(r, e) &&
+           observation_spec_parse(&v->control.observation, "raw5", c->period_s, profile->measurement.window_s, e) &&
+           sim_model_open(&sim, &v->model, e) && (plan->no_bounds || open_oracle(v, e));
 }
 
 static bool allocate(struct evaluate_result *r, struct err *e)

@@ -72,7 +72,7 @@ static bool run_open(const struct work *w, const char *text, struct run *out, st
     if (!observation_spec_parse(&run.control.observation, "raw5", c->period_s, w->plan->window_s, e) ||
         !registry_open(text, &run.control, &run.policy, e))
         return false;
-    run.control.guard.flap_budget = 0; // for serving only
+    run.control.guard.flap_budget = c->flap_budget; // not what a policy file may bring
     *out = run;
     return true;
 }
@@ -216,8 +216,12 @@ static bool allocate(struct work *w, struct err *e)
     r->timeline = r->plan.timeline ? calloc((size_t)r->plan.n_policies * n_periods, sizeof *r->timeline) : NULL;
     w->supply = calloc(n_periods, sizeof *w->supply);
     bool done = r->windows && r->runs && w->supply && (r->timeline || !r->plan.timeline);
-    for (int i = 0; done && i < r->n_windows; i++)
-        done = (r->windows[i].demand = calloc(n_periods, sizeof(double))) != NULL;
+    for (int i = 0; done && i < r->n_windows; i++) {
+        r->windows[i].demand = calloc(n_periods, sizeof(double));
+        done = r->windows[i].demand != NULL;
+        for (size_t t = 0; done && t < n_periods; t++)
+            r->windows[i].demand[t] = (double)NAN; // the fewest that could do: nobody knows on a real cluster
+    }
     return done || err_set(e, ERR_IO, "evaluate: out of memory");
 }
 
@@ -233,6 +237,7 @@ static void blank_bounds(struct evaluate_result *r)
 static bool check(const struct evaluate_live_plan *plan, struct err *e)
 {
     const struct evaluate_config *c = plan->plan.config;
+    const struct target *t = &plan->target;
     if (plan->plan.n_policies < 1)
         return err_set(e, ERR_USAGE, "evaluate: needs at least one policy");
     if (plan->plan.faults)
@@ -242,6 +247,9 @@ static bool check(const struct evaluate_live_plan *plan, struct err *e)
             return err_set(e, ERR_USAGE, "evaluate: no rule can be tuned on a live target");
     if (!(c->window_s >= c->period_s))
         return err_set(e, ERR_USAGE, "evaluate.window_s: %g s is less than period_s, %g s", c->window_s, c->period_s);
+    if (t->latency_hard_ms > 0 && t->latency_soft_ms > t->latency_hard_ms)
+        return err_set(e, ERR_USAGE, "%s: its soft latency limit, %g ms, is above the hard one, %g ms", t->name,
+                       t->latency_soft_ms, t->latency_hard_ms);
     return true;
 }
 

@@ -230,6 +230,8 @@ static void put_protocol(const struct evaluate_result *r, struct buf *out)
                r->plan.profile->name, c->min_replicas, c->max_replicas, 100.0 * c->peak, c->max_replicas,
                r->capacity_rps, r->soft_ms, r->hard_ms, c->windows, c->window_s, c->seeds, c->warm_up_s, c->period_s,
                c->seed);
+    if (c->flap_budget > 0)
+        buf_printf(out, "policies that go in steps only go up after %d turns an hour\n", c->flap_budget);
 }
 
 bool evaluate_table(const struct evaluate_result *r, int baseline, struct buf *out, struct err *e)

@@ -88,6 +88,19 @@ static size_t part_size(const struct evaluate_result *r, const struct part *p)
     return (size_t)p->n_files * (size_t)p->n_traces * (size_t)r->n_windows;
 }
 
+/* The seeds of a window share its load, so only windows are independent: x becomes the means over their seeds. */
+static void join_seeds(const struct evaluate_result *r, const struct part *p, double *x)
+{
+    int n_windows = r->plan.config->windows;
+    int seeds = r->n_windows / n_windows;
+    for (int i = 0; i < p->n_files * p->n_traces * n_windows; i++) {
+        double sum = x[i * seeds];
+        for (int s = 1; s < seeds; s++)
+            sum += x[i * seeds + s];
+        x[i] = sum / seeds;
+    }
+}
+
 static double largest(const double *x, size_t n)
 {
     double most = -(double)INFINITY;
@@ -125,10 +138,11 @@ bool evaluate_verdict(const struct evaluate_result *r, int policy, int trace, in
     double *x = malloc(part_size(r, &p) * sizeof *x);
     if (!x)
         return err_set(e, ERR_IO, "evaluate: out of memory");
-    out->n_windows = p.n_traces * r->n_windows;
+    out->n_windows = p.n_traces * r->plan.config->windows;
     for (int m = 0; m < METRIC_COUNT; m++) {
         gather(r, &p, (enum evaluate_metric)m, x);
-        out->metric[m] = stats_crossed(x, p.n_files, p.n_traces, r->n_windows, CONFIDENCE);
+        join_seeds(r, &p, x);
+        out->metric[m] = stats_crossed(x, p.n_files, p.n_traces, r->plan.config->windows, CONFIDENCE);
     }
     out->slo_holds = true;
     double score = 0.0;
@@ -141,7 +155,7 @@ bool evaluate_verdict(const struct evaluate_result *r, int policy, int trace, in
     return true;
 }
 
-/* Leaves only the traces on which the baseline holds: stats_crossed passes over what is not a number. */
+/* Leaves only the traces on which the baseline holds: the interval passes over what is not a number. */
 static void keep_held(const struct evaluate_result *r, const struct evaluate_pair *pair, const struct part *own,
                       double *x, double *scratch)
 {
@@ -172,26 +186,47 @@ bool evaluate_held(const struct evaluate_result *r, int policy, int baseline, st
     return true;
 }
 
+/* x becomes the differences from the mean over the baseline's files, b[base->n_files][n]. */
+static void take_off(const struct part *own, double *x, const struct part *base, const double *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double sum = b[i];
+        for (int f = 1; f < base->n_files; f++)
+            sum += b[(size_t)f * n + i];
+        for (int f = 0; f < own->n_files; f++)
+            x[(size_t)f * n + i] -= sum / base->n_files;
+    }
+}
+
+static struct stats_interval differences(const struct evaluate_result *r, const struct part *own, double *x,
+                                         const struct part *base, double *b)
+{
+    take_off(own, x, base, b, part_size(r, own) / (size_t)own->n_files);
+    join_seeds(r, own, x);
+    join_seeds(r, base, b);
+    const struct stats_differences d = {.x = x,
+                                        .base = b,
+                                        .n_files = own->n_files,
+                                        .n_base = base->n_files,
+                                        .n_strata = own->n_traces,
+                                        .n_windows = r->plan.config->windows};
+    return stats_crossed_differences(&d, CONFIDENCE);
+}
+
 bool evaluate_paired(const struct evaluate_result *r, const struct evaluate_pair *pair, struct stats_interval *out,
                      struct err *e)
 {
     struct part own = part_of(r, pair->policy, pair->trace, 0);
     struct part base = part_of(r, pair->baseline, pair->trace, 0);
-    size_t n = part_size(r, &own) / (size_t)own.n_files;
     double *x = malloc(part_size(r, &own) * sizeof *x);
     double *b = malloc(part_size(r, &base) * sizeof *b);
     bool done = x && b;
     if (done) {
         gather(r, &own, pair->metric, x);
-        gather(r, &base, pair->metric, b);
-        for (size_t i = 0; i < n; i++)
-            for (int f = 1; f < base.n_files; f++)
-                b[i] += b[(size_t)f * n + i];
-        for (size_t i = 0; i < n * (size_t)own.n_files; i++)
-            x[i] -= b[i % n] / base.n_files;
         if (pair->where_held)
             keep_held(r, pair, &own, x, b);
-        *out = stats_crossed(x, own.n_files, own.n_traces, r->n_windows, CONFIDENCE);
+        gather(r, &base, pair->metric, b);
+        *out = differences(r, &own, x, &base, b);
     }
     free(x);
     free(b);

@@ -169,6 +169,7 @@ static void json_protocol(const struct evaluate_result *r, struct json_writer *w
     put_pair(w, "latency_hard_ms", r->hard_ms);
     put_pair(w, "slo_budget", c->slo_budget);
     put_pair(w, "hard_s", c->hard_s);
+    put_pair(w, "flap_budget", c->flap_budget);
     put_pair(w, "seed", (double)c->seed);
     json_put_key(w, "traces");
     json_begin_array(w);

@@ -2,11 +2,15 @@
  * the recorded load, and the checks with their verdict. The twin is run by readiness_twin.c. */
 #include <maestro/readiness.h>
 
+#include <maestro/stats.h>
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define GAP_STEPS 4 // up to three decisions may be missing or see no load; more is a gap
 
 #define KEY(name, type, member, fallback, low, high, unit, text)                                                       \
     {                                                                                                                  \
@@ -14,13 +18,14 @@
     }
 
 const struct config_key readiness_config_keys[] = {
-    KEY(hours, CONFIG_DOUBLE, hours, "24", 0.01, 10000, NULL, "Hours that must have been recorded."),
+    KEY(hours, CONFIG_DOUBLE, hours, "24", 0.01, 10000, NULL,
+        "Hours of load that must have been recorded, without gaps."),
     KEY(valid_share, CONFIG_DOUBLE, valid_share, "0.99", 0, 1, "ratio",
         "Share of decisions in which every signal must have been valid or absent."),
     KEY(ood_share, CONFIG_DOUBLE, ood_share, "0.01", 0, 1, "ratio",
         "Largest share of decisions outside the training range."),
     KEY(failed_share, CONFIG_DOUBLE, failed_share, "0.001", 0, 1, "ratio",
-        "Largest share of decisions that the policy could not make."),
+        "Largest share of decisions that the policy could not make, or that a stand-in made in its place."),
     KEY(turns_per_hour, CONFIG_DOUBLE, turns_per_hour, "40", 0, 3600, NULL,
         "Most changes of direction an hour among its proposals."),
     KEY(twin_error, CONFIG_DOUBLE, twin_error, "0.25", 0, 10, "ratio",
@@ -66,9 +71,15 @@ static bool add_point(struct readiness_log *log, double time_s, double rate_rps,
     return true;
 }
 
+/* The policy failed, or has failed so often that a stand-in decided: the proposal is not the policy's. */
+static bool unanswered(const struct journal_record *r)
+{
+    return r->failed || r->stood_in;
+}
+
 static void count_turn(struct readiness_log *log, const struct journal_record *r)
 {
-    int way = r->failed || r->output.hold || r->guard.from < 0
+    int way = unanswered(r) || r->output.hold || r->guard.from < 0
                   ? 0
                   : (r->output.replicas > r->guard.from) - (r->output.replicas < r->guard.from);
     log->n_turns += way != 0 && log->last_way != 0 && way != log->last_way;
@@ -91,14 +102,47 @@ bool readiness_log_add(struct readiness_log *log, const struct journal_record *r
     log->last_s = sample->time_s;
     log->n_decisions++;
     log->n_blind += blind(sample);
-    log->n_failed += record->failed;
-    log->n_ood += record->guard.reason == GUARD_REASON_OOD;
+    log->n_failed += unanswered(record);
+    log->n_ood += record->guard.ran[GUARD_OOD]; // the reason may be a later step's
     count_turn(log, record);
     if (rps->validity == VALIDITY_VALID && cpu->validity == VALIDITY_VALID) {
         log->cpu_s += cpu->value;
         log->requests += rps->value;
     }
     return true;
+}
+
+static bool usual_step_s(const struct readiness_log *log, double *out, struct err *e)
+{
+    int n = log->n - 1;
+    double *steps_s = malloc((size_t)n * sizeof *steps_s);
+    if (!steps_s)
+        return err_set(e, ERR_IO, "readiness: out of memory");
+    for (int i = 0; i < n; i++)
+        steps_s[i] = log->time_s[i + 1] - log->time_s[i];
+    *out = stats_quantile(steps_s, n, 0.5);
+    free(steps_s);
+    return true;
+}
+
+bool readiness_log_cut_gaps(struct readiness_log *log, struct err *e)
+{
+    double step_s = 0.0, cut_s = 0.0;
+    if (log->n < 2)
+        return true;
+    if (!usual_step_s(log, &step_s, e))
+        return false;
+    for (int i = 1; i < log->n; i++) {
+        double since_s = log->time_s[i] - cut_s - log->time_s[i - 1];
+        cut_s += fmax(0.0, since_s - GAP_STEPS * step_s);
+        log->time_s[i] -= cut_s;
+    }
+    return true;
+}
+
+double readiness_log_span_s(const struct readiness_log *log)
+{
+    return log->n > 1 ? log->time_s[log->n - 1] - log->time_s[0] : 0.0;
 }
 
 void readiness_log_finish(struct readiness_log *log)
@@ -130,12 +174,12 @@ static void say(struct readiness_verdict *v, const char *name, bool passed, cons
 
 static void judge_log(const struct readiness_config *c, const struct readiness_log *log, struct readiness_verdict *v)
 {
-    double hours = (log->last_s - log->first_s) / 3600.0;
+    double hours = readiness_log_span_s(log) / 3600.0;
     double all = log->n_decisions > 0 ? (double)log->n_decisions : 1.0;
     double valid = log->n_decisions > 0 ? 1.0 - (double)log->n_blind / all : 0.0;
     double ood = (double)log->n_ood / all, failed = (double)log->n_failed / all;
     double turns = hours > 0.0 ? (double)log->n_turns / hours : 0.0;
-    say(v, "recorded", hours >= c->hours, "%.2f hours, %lld decisions; at least %g hours are asked for", hours,
+    say(v, "recorded", hours >= c->hours, "%.2f hours of load, %lld decisions; at least %g hours are asked for", hours,
         log->n_decisions, c->hours);
     say(v, "signals", valid >= c->valid_share,
         "every signal known in %.2f %% of decisions; at least %.2f %% are asked for", 100.0 * valid,

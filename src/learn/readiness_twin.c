@@ -3,6 +3,7 @@
 #include <maestro/readiness.h>
 
 #include <maestro/evaluate.h>
+#include <maestro/registry.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -15,24 +16,84 @@ static double cpu_per_request_ms(const struct readiness_log *log)
     return log->requests > 0.0 ? 10.0 * log->cpu_s / log->requests : (double)NAN; // percent of a core per 1/s
 }
 
-/* One window as long as the record, in whole periods: so its height is the recorded one. */
-static void lay_out(const struct readiness_plan *plan, const struct readiness_log *log, double capacity_rps,
-                    struct evaluate_config *out)
+/* A limit that the target has not is the profile's, moved to where it fits the other one. */
+static void lay_limits(const struct target *t, const struct service_profile *profile, struct evaluate_config *out)
 {
-    double span_s = log->time_s[log->n - 1];
-    *out = (struct evaluate_config){.windows = 1,
-                                    .seeds = 1,
-                                    .window_s = floor(span_s / plan->period_s) * plan->period_s,
-                                    .warm_up_s = WARM_UP_S,
-                                    .period_s = plan->period_s,
-                                    .peak = log->peak_rps / (capacity_rps * log->target.max_replicas),
-                                    .min_replicas = log->target.min_replicas,
-                                    .max_replicas = log->target.max_replicas,
-                                    .latency_soft_ms = fmax(0.0, log->target.latency_soft_ms),
-                                    .latency_hard_ms = fmax(0.0, log->target.latency_hard_ms),
-                                    .slo_budget = plan->config->slo_budget,
-                                    .hard_s = 60.0,
-                                    .seed = plan->config->seed};
+    double soft_ms = fmax(0.0, t->latency_soft_ms), hard_ms = fmax(0.0, t->latency_hard_ms);
+    out->latency_soft_ms = soft_ms > 0.0 || hard_ms <= 0.0 ? soft_ms : fmin(profile->service.latency_soft_ms, hard_ms);
+    out->latency_hard_ms = hard_ms > 0.0 || soft_ms <= 0.0 ? hard_ms : fmax(profile->service.latency_hard_ms, soft_ms);
+}
+
+/* As evaluate opens its own model, so that a height over this capacity comes out there as the height again. */
+static bool capacity_of(const struct service_profile *profile, const struct evaluate_config *c, double *out,
+                        struct err *e)
+{
+    const struct sim_config config = {.profile = profile,
+                                      .n_variants = 1,
+                                      .n_threads = 1,
+                                      .max_replicas = 1,
+                                      .latency_soft_ms = c->latency_soft_ms,
+                                      .seed = (uint64_t)c->seed};
+    struct sim_model *model;
+    if (!sim_model_open(&config, &model, e))
+        return false;
+    *out = sim_capacity_rps(model, 0);
+    sim_model_close(model);
+    return true;
+}
+
+/* How often it decides, where given_s is what a policy that asks for nothing gets. */
+static bool period_of(const char *policy, double given_s, double *out, struct err *e)
+{
+    struct control control = {.actions = {3, {-1, 0, 1}}, .period_s = given_s, .masks = true};
+    struct policy *opened;
+    if (!registry_open(policy, &control, &opened, e))
+        return false;
+    *out = opened->sync_s > 0.0 ? opened->sync_s : control.period_s;
+    policy_close(opened);
+    return true;
+}
+
+static long common_divisor(long a, long b)
+{
+    while (b != 0) {
+        long rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* The longest grid on which both decide; where one of them decides at parts of a second, evaluate refuses it. */
+static bool grid_of(const struct readiness_plan *plan, double *out, struct err *e)
+{
+    double own_s, rule_s;
+    if (!period_of(plan->policy, plan->period_s, &own_s, e) || !period_of(plan->hpa, plan->period_s, &rule_s, e))
+        return false;
+    *out = (double)common_divisor(lround(plan->period_s), common_divisor(lround(own_s), lround(rule_s)));
+    return true;
+}
+
+/* One window as long as the record, in whole periods: so its height is the recorded one, and nothing is mirrored. */
+static bool lay_out(const struct readiness_plan *plan, const struct readiness_log *log, struct evaluate_config *out,
+                    struct err *e)
+{
+    struct evaluate_config c = {.windows = 1,
+                                .seeds = 1,
+                                .warm_up_s = WARM_UP_S,
+                                .min_replicas = log->target.min_replicas,
+                                .max_replicas = log->target.max_replicas,
+                                .slo_budget = plan->config->slo_budget,
+                                .hard_s = 60.0,
+                                .seed = plan->config->seed};
+    double capacity_rps;
+    lay_limits(&log->target, plan->profile, &c);
+    if (!grid_of(plan, &c.period_s, e) || !capacity_of(plan->profile, &c, &capacity_rps, e))
+        return false;
+    c.window_s = floor(readiness_log_span_s(log) / c.period_s) * c.period_s;
+    c.peak = log->peak_rps / (capacity_rps * c.max_replicas);
+    *out = c;
+    return true;
 }
 
 static bool read_run(const struct evaluate_result *r, int policy, struct readiness_run *out, struct err *e)
@@ -47,20 +108,9 @@ static bool read_run(const struct evaluate_result *r, int policy, struct readine
     return true;
 }
 
-static bool capacity_of(const struct service_profile *profile, double *out, struct err *e)
-{
-    const struct sim_config config = {.profile = profile, .n_variants = 1, .n_threads = 1, .max_replicas = 1};
-    struct sim_model *model;
-    if (!sim_model_open(&config, &model, e))
-        return false;
-    *out = sim_capacity_rps(model, 0);
-    sim_model_close(model);
-    return true;
-}
-
 static bool check(const struct readiness_plan *plan, const struct readiness_log *log, struct err *e)
 {
-    if (log->n < 2 || log->time_s[log->n - 1] < 10 * plan->period_s)
+    if (readiness_log_span_s(log) < 10 * plan->period_s)
         return err_set(e, ERR_USAGE, "%s: too little load was recorded to run it again: %d valid points",
                        log->target.name, log->n);
     if (!(log->peak_rps > 0.0))
@@ -80,12 +130,10 @@ bool readiness_twin_run(const struct readiness_plan *plan, const struct readines
     struct evaluate_result r = {0};
     struct readiness_twin twin = {.cpu_ms = plan->profile->service.model.cpu_ms,
                                   .recorded_cpu_ms = cpu_per_request_ms(log)};
-    double capacity_rps;
     int n_policies = 0;
     char own[CONFIG_TEXT], rule[CONFIG_TEXT];
-    if (!check(plan, log, e) || !capacity_of(plan->profile, &capacity_rps, e))
+    if (!check(plan, log, e) || !lay_out(plan, log, &config, e))
         return false;
-    lay_out(plan, log, capacity_rps, &config);
     snprintf(own, sizeof own, "policy=%s", plan->policy);
     snprintf(rule, sizeof rule, "hpa=%s", plan->hpa);
     if (!evaluate_add_policy(policies, &n_policies, 2, own, e) ||

@@ -53,7 +53,7 @@ static bool world_open(struct world *w, const struct trial *t, struct err *e)
         return err_set(e, ERR_IO, "evaluate: out of memory");
     if (!registry_open(t->policy, &w->control, &w->policy, e))
         return false;
-    w->control.guard.flap_budget = 0; // a policy file may bring one; it is for serving, and training had none
+    w->control.guard.flap_budget = t->flap_budget; // not what a policy file may bring: training had none
     return t->exact ? slow_open(w, t, e) : fast_open(w, t, e);
 }
 

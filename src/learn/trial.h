@@ -18,6 +18,7 @@ struct trial {
     double warm_up_s;
     int n_periods;
     bool exact;
+    int flap_budget;             /* 0: none */
     struct evaluate_tile *tiles; /* decisions are added to it; NULL: not wanted */
 };
 

@@ -12,6 +12,7 @@
 #include <time.h>
 
 static const double LOOK_EVERY_S = 0.5;
+static const double HASTE_S = 1; // of a request that a step waits for
 
 static void put_path(struct buf *out, const char *space, const char *plural, const char *name)
 {
@@ -21,13 +22,13 @@ static void put_path(struct buf *out, const char *space, const char *plural, con
     http_escape(out, name);
 }
 
-/* One call on an experiment, or on its collection where body is given. The answer is the caller's. */
-static bool ask(struct kube *kube, enum kube_verb verb, const struct chaosmesh_experiment *experiment, const char *body,
+/* One call on an experiment, within timeout_s (0: the client's). The answer is the caller's. */
+static bool ask(struct kube *kube, enum kube_verb verb, const struct chaosmesh_experiment *experiment, double timeout_s,
                 struct kube_answer *answer)
 {
     CLEANUP_BUF struct buf path = {0};
     struct err e = {0};
-    put_path(&path, experiment->space, experiment->plural, body ? "" : experiment->name);
+    put_path(&path, experiment->space, experiment->plural, experiment->name);
     if (verb == KUBE_DELETE)
         buf_text(&path, "?propagationPolicy=Background");
     if (!buf_ok(&path, &e)) {
@@ -35,7 +36,7 @@ static bool ask(struct kube *kube, enum kube_verb verb, const struct chaosmesh_e
         answer->why = e;
         return false;
     }
-    return kube_do(kube, &(struct kube_call){.verb = verb, .path = path.bytes, .body = body}, answer);
+    return kube_do(kube, &(struct kube_call){.verb = verb, .path = path.bytes, .timeout_s = timeout_s}, answer);
 }
 
 static bool pass_on(const struct kube_answer *answer, struct err *e)
@@ -97,12 +98,12 @@ static enum chaosmesh_phase phase_of(const struct chaosmesh_experiment *experime
     return has_condition(object, "AllInjected") ? CHAOSMESH_INJECTED : CHAOSMESH_WAITING;
 }
 
-/* why: what is still missing, in words. */
-static bool look(struct kube *kube, const struct chaosmesh_experiment *experiment, enum chaosmesh_phase *phase,
-                 const char **why, struct err *e)
+/* Within timeout_s (0: the client's). why: what is still missing, in words. */
+static bool look(struct kube *kube, const struct chaosmesh_experiment *experiment, double timeout_s,
+                 enum chaosmesh_phase *phase, const char **why, struct err *e)
 {
     struct kube_answer answer = {0};
-    bool done = ask(kube, KUBE_GET, experiment, NULL, &answer);
+    bool done = ask(kube, KUBE_GET, experiment, timeout_s, &answer);
     bool gone = answer.outcome == KUBE_NOT_FOUND;
     *why = "it has not got there";
     if (done) {
@@ -125,7 +126,7 @@ bool chaosmesh_look(struct kube *kube, const struct chaosmesh_experiment *experi
                     struct err *e)
 {
     const char *why = "";
-    return look(kube, experiment, phase, &why, e);
+    return look(kube, experiment, 0, phase, &why, e);
 }
 
 static bool is_reached(enum chaosmesh_phase phase, enum chaosmesh_phase wanted)
@@ -147,7 +148,7 @@ bool chaosmesh_wait(struct kube *kube, const struct chaosmesh_experiment *experi
     for (;;) {
         const char *why = "";
         enum chaosmesh_phase now = CHAOSMESH_WAITING;
-        bool seen = look(kube, experiment, &now, &why, &last);
+        bool seen = look(kube, experiment, 0, &now, &why, &last);
         if (seen && is_reached(now, phase))
             return true;
         if (seen && now == CHAOSMESH_GONE)
@@ -165,7 +166,7 @@ static bool delete (struct kube *kube, const struct chaosmesh_experiment *experi
 {
     struct kube_answer answer = {0};
     for (;;) {
-        bool done = ask(kube, KUBE_DELETE, experiment, NULL, &answer) || answer.outcome == KUBE_NOT_FOUND;
+        bool done = ask(kube, KUBE_DELETE, experiment, 0, &answer) || answer.outcome == KUBE_NOT_FOUND;
         bool again = answer.outcome == KUBE_UNREACHABLE || answer.outcome == KUBE_BROKEN ||
                      answer.outcome == KUBE_THROTTLED || answer.outcome == KUBE_CONFLICT;
         if (!done)
@@ -183,7 +184,7 @@ static bool wait_gone(struct kube *kube, const struct chaosmesh_experiment *expe
         const char *why = "";
         enum chaosmesh_phase now = CHAOSMESH_WAITING;
         struct err last = {0};
-        if (look(kube, experiment, &now, &why, &last) && now == CHAOSMESH_GONE)
+        if (look(kube, experiment, 0, &now, &why, &last) && now == CHAOSMESH_GONE)
             return true;
         double left_s = end_s - clock_monotonic_s();
         if (left_s <= 0.0)
@@ -198,6 +199,22 @@ bool chaosmesh_stop(struct kube *kube, const struct chaosmesh_experiment *experi
 {
     double end_s = clock_monotonic_s() + timeout_s;
     return !*experiment->name || (delete (kube, experiment, end_s, e) && wait_gone(kube, experiment, end_s, e));
+}
+
+bool chaosmesh_end(struct kube *kube, const struct chaosmesh_experiment *experiment, bool *gone, struct err *e)
+{
+    struct kube_answer answer = {0};
+    enum chaosmesh_phase phase = CHAOSMESH_GONE;
+    const char *why = "";
+    bool heard = *experiment->name && ask(kube, KUBE_DELETE, experiment, HASTE_S, &answer);
+    bool absent = !*experiment->name || answer.outcome == KUBE_NOT_FOUND;
+    if (!heard && !absent)
+        pass_on(&answer, e);
+    kube_answer_finish(&answer);
+    if (!absent && (!heard || !look(kube, experiment, HASTE_S, &phase, &why, e)))
+        return false;
+    *gone = phase == CHAOSMESH_GONE;
+    return true;
 }
 
 #define LEFTOVERS_LIMIT 256

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define FIRST_PAUSE_S 0.1 /* doubled with every further attempt */
 #define LONGEST_PAUSE_S 5.0
@@ -217,10 +218,13 @@ static void run_batch(struct batch *b)
     }
 }
 
-/* A TLS library may write to a socket that its peer has closed; that must not end the process. */
+/* A TLS library may write to a socket that its peer has closed; that must not end the process. Such a signal comes from the
+ * process itself; one that another process sent meanwhile is passed on. */
 static void run_batch_without_sigpipe(struct batch *b)
 {
     static const struct timespec at_once = {0};
+    siginfo_t info;
+    bool meant = false;
     sigset_t only, before, pending;
     sigemptyset(&only);
     sigaddset(&only, SIGPIPE);
@@ -228,8 +232,10 @@ static void run_batch_without_sigpipe(struct batch *b)
     pthread_sigmask(SIG_BLOCK, &only, &before);
     run_batch(b);
     if (!sigismember(&pending, SIGPIPE))
-        while (sigtimedwait(&only, NULL, &at_once) == SIGPIPE)
-            ;
+        while (sigtimedwait(&only, &info, &at_once) == SIGPIPE)
+            meant = meant || info.si_pid != getpid();
+    if (meant)
+        raise(SIGPIPE); // blocked still: comes when the mask is as it was
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

@@ -250,6 +250,16 @@ static bool send_once(struct kube *k, const struct kube_call *call, struct http_
     return http_do(k->http, &request, response, e);
 }
 
+/* The API server stores texts with a NUL (a pod's arguments may hold one). No object that we read, nor any list that it stands
+ * in, may fail for that: \u0000 becomes \ufffd. A backslash stands in texts only, and what it escapes is skipped. */
+static void replace_nul(struct buf *json)
+{
+    char *end = json->len ? json->bytes + json->len : NULL;
+    for (char *at = json->bytes; at && at + 1 < end; at++)
+        if (*at == '\\' && *++at == 'u' && end - at > 4 && memcmp(at + 1, "0000", 4) == 0)
+            memcpy(at + 1, "fffd", 4);
+}
+
 static bool ask_once(struct kube *k, const struct kube_call *call, struct http_response *response,
                      struct kube_answer *out)
 {
@@ -261,6 +271,7 @@ static bool ask_once(struct kube *k, const struct kube_call *call, struct http_r
         return err_wrap(&out->why, "%s", kube_what(what, call));
     }
     out->status = response->status;
+    replace_nul(&response->body);
     if (outcome_of(response->status) == KUBE_DONE)
         return true;
     kube_judge(out, kube_what(what, call), response);

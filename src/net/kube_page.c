@@ -55,28 +55,41 @@ static const char *skip_value(const char *at, const char *end)
     return at;
 }
 
-/* The array under the key "items" of the object in text, brackets included; at NULL: it has none, or is not understood,
- * which the parser of the frame will find out. */
-static struct span find_items(const char *text, const char *end)
+/* The value under a key (in its quotes) of the object in text, if it begins and ends with these brackets or quotes, which stay;
+ * at NULL: there is none, or it is not understood, which the parser will find out. */
+static struct span find_member(struct span text, const char *key, const char *ends)
 {
-    static const char key[] = "\"items\"";
-    const char *at = skip_space(text, end);
+    size_t n = strlen(key);
+    const char *end = text.end, *at = text.at ? skip_space(text.at, end) : NULL;
     while (at && at < end && (*at == '{' || *at == ',')) {
         const char *name = skip_space(at + 1, end);
         at = name < end && *name == '"' ? skip_text(name, end) : NULL;
         if (!at)
             break;
-        bool found = (size_t)(at - name) == sizeof key - 1 && memcmp(name, key, sizeof key - 1) == 0;
+        bool found = (size_t)(at - name) == n && memcmp(name, key, n) == 0;
         at = skip_space(at, end);
         if (at == end || *at != ':')
             break;
         const char *value = skip_space(at + 1, end);
         at = skip_value(value, end);
-        if (found && at && value < end && *value == '[' && at[-1] == ']')
+        if (found && at && value < end && *value == ends[0] && at[-1] == ends[1])
             return (struct span){value, at};
         at = at ? skip_space(at, end) : NULL;
     }
     return (struct span){NULL, NULL};
+}
+
+static struct span find_items(struct span list)
+{
+    return find_member(list, "\"items\"", "[]");
+}
+
+/* What an item is called, without its quotes; "?" where it does not say. */
+static struct span find_text(struct span object, const char *key)
+{
+    static const char unnamed[] = "?";
+    struct span text = find_member(object, key, "\"\"");
+    return text.at ? (struct span){text.at + 1, text.end - 1} : (struct span){unnamed, unnamed + 1};
 }
 
 static bool read_frame(const char *name, struct span all, struct span items, struct json_document *frame, struct err *e)
@@ -90,19 +103,36 @@ static bool read_frame(const char *name, struct span all, struct span items, str
     return buf_ok(&text, e) && json_parse(frame, name, text.bytes, text.len, e);
 }
 
+/* One item; false: the walk ends, with e set unless *stopped. */
+static bool walk_item(const char *name, struct span text, const struct kube_walk *walk, bool *stopped, struct err *e)
+{
+    struct json_document item = {0};
+    struct err why = {0};
+    if (json_parse(&item, name, text.at, (size_t)(text.end - text.at), &why)) {
+        *stopped = !walk->each(walk->context, item.root);
+        json_finish(&item);
+        return !*stopped;
+    }
+    struct span metadata = find_member(text, "\"metadata\"", "{}");
+    struct span space = find_text(metadata, "\"namespace\""), own = find_text(metadata, "\"name\"");
+    err_wrap(&why, "%.*s/%.*s", (int)(space.end - space.at), space.at, (int)(own.end - own.at), own.at);
+    if (walk->unreadable)
+        walk->unreadable(walk->context, &why);
+    else if (e)
+        *e = why;
+    return walk->unreadable != NULL;
+}
+
 static bool walk_items(const char *name, struct span items, const struct kube_walk *walk, bool *stopped, struct err *e)
 {
     const char *last = items.end - 1; // the closing bracket
     const char *at = skip_space(items.at + 1, last);
     while (at < last) {
-        struct json_document item = {0};
         const char *end = skip_value(at, last);
-        if (!end || !json_parse(&item, name, at, (size_t)(end - at), e))
-            return end ? false : err_set(e, ERR_FORMAT, "%s: an item does not end", name);
-        *stopped = !walk->each(walk->context, item.root);
-        json_finish(&item);
-        if (*stopped)
-            return true;
+        if (!end)
+            return err_set(e, ERR_FORMAT, "%s: an item does not end", name);
+        if (!walk_item(name, (struct span){at, end}, walk, stopped, e))
+            return *stopped;
         at = skip_space(end, last);
         if (at < last && *at != ',')
             return err_set(e, ERR_FORMAT, "%s: a comma is wanted between items", name);
@@ -116,7 +146,7 @@ static bool walk_items(const char *name, struct span items, const struct kube_wa
 bool kube_page_walk(const char *name, const char *text, size_t n, const struct kube_walk *walk, struct kube_page *page,
                     struct err *e)
 {
-    struct span all = {text, text + n}, items = find_items(text, text + n);
+    struct span all = {text, text + n}, items = find_items(all);
     struct kube_page made = {0};
     if (!read_frame(name, all, items, &made.frame, e))
         return false;

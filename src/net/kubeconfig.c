@@ -183,6 +183,19 @@ static bool refuse_programs(const struct entry *user, struct err *e)
     return true;
 }
 
+/* Acting as the user beneath would write with other rights than were meant. */
+static bool refuse_impersonation(const struct entry *user, struct err *e)
+{
+    static const char *const keys[] = {"as", "as-uid", "as-groups", "as-user-extra"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const struct yaml_node *value = yaml_find(user->body, keys[i]);
+        if (value && !yaml_is_null(value))
+            return refuse(user, "user", keys[i],
+                          "asks for impersonation, which Maestro does not do: give the credentials of that account", e);
+    }
+    return true;
+}
+
 static bool take_token(const struct entry *user, struct kubeconfig *out, struct err *e)
 {
     const char *path = text_of(user->body, "tokenFile"), *token = text_of(user->body, "token");
@@ -199,7 +212,7 @@ static bool take_token(const struct entry *user, struct kubeconfig *out, struct 
 
 static bool take_user(const struct entry *user, struct kubeconfig *out, struct err *e)
 {
-    if (!refuse_programs(user, e) || !take_token(user, out, e) ||
+    if (!refuse_programs(user, e) || !refuse_impersonation(user, e) || !take_token(user, out, e) ||
         !take_pem(user, "user", "client-certificate", &out->certificate_file, &out->certificate_pem, e) ||
         !take_pem(user, "user", "client-key", &out->key_file, &out->key_pem, e))
         return false;

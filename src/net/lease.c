@@ -220,7 +220,8 @@ double lease_step(struct lease *l, double now_s)
     if (l->deadline_s == 0.0)
         wait_s *= 1.0 + JITTER * rng_double(&l->rng);
     if (!held && l->answer.retry_after_s > wait_s)
-        wait_s = l->answer.retry_after_s;
+        wait_s =
+            fmax(wait_s, fmin(l->answer.retry_after_s, l->duration_s)); // a proxy may say an hour; nobody would lead
     if (held)
         l->why = (struct err){0};
     kube_answer_finish(&l->answer);

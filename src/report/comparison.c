@@ -16,8 +16,8 @@ struct metric_column {
 };
 
 static const struct metric_column METRIC_COLUMNS[] = {
-    {"reward_true", 4, {"reward", "Mean of reward_true: from the requests that arrived in the very period"}},
-    {"violation_time", 2, {"time over soft, %", "Share of periods whose true p95 is over the soft limit"}},
+    {"reward_true", 4, {"reward", "Mean of reward_true, over the judged periods"}},
+    {"violation_time", 2, {"time over soft, %", "Share of periods whose p95 is over the soft limit"}},
     {"violation_requests", 2, {"requests over soft, %", "Share of requests over the soft limit, time-outs included"}},
     {"longest_hard_s", 0, {"longest over hard, s", "Longest time on end over the hard limit"}},
     {"replica_hours", 1, {"replica-hours", "Asked for and terminating pods, over time"}},
@@ -146,9 +146,12 @@ static void faults_table(struct page *p, const struct evaluation *v)
 void comparison_section(struct page *p, const struct evaluation *v)
 {
     page_section(p, "evaluation", "Evaluation");
-    page_paragraph(p,
-                   "Every policy met the same load with the same seeds. Judged by what truly happened to the requests, "
-                   "not by what was measured. Small figures: 95 %% intervals.");
+    page_paragraph(p, "%s Small figures: 95 %% intervals.",
+                   evaluation_is_live(v)
+                       ? "The policies ran one after another on a live target, each under the load of its own time. "
+                         "Judged by what was measured."
+                       : "Every policy met the same load with the same seeds. Judged by what truly happened to the "
+                         "requests, not by what was measured.");
     policies_table(p, v, "ALL", "All traces");
     for (int i = 0; i < v->n_traces; i++) {
         char caption[160];

@@ -55,6 +55,28 @@ static int first_of_kind(const struct evaluation *v, const char *kind)
     return -1;
 }
 
+static int index_of(const struct evaluation *v, const char *policy)
+{
+    for (int i = 0; i < v->n_policies; i++) {
+        if (strcmp(v->policies[i], policy) == 0)
+            return i;
+    }
+    return -1;
+}
+
+/* Only what the subject was paired with can be told from chance; without pairs it is the first HPA. */
+static int find_baseline(const struct evaluation *v)
+{
+    const struct json *rows = json_find(v->detail.root, "paired");
+    const char *policy, *baseline;
+    for (const struct json *p = json_first(rows); p; p = json_next(p)) {
+        if (json_as_text(json_find(p, "policy"), &policy) && index_of(v, policy) == v->subject &&
+            json_as_text(json_find(p, "baseline"), &baseline) && index_of(v, baseline) >= 0)
+            return index_of(v, baseline);
+    }
+    return first_of_kind(v, "hpa");
+}
+
 static bool check_columns(const char *path, const struct csv *table, const char *const *names, struct err *e)
 {
     for (; *names; names++) {
@@ -102,7 +124,7 @@ bool evaluation_read(const char *folder, struct evaluation *out, struct err *e)
     }
     index_rows(&v);
     v.subject = first_of_kind(&v, "ppo");
-    v.baseline = first_of_kind(&v, "hpa");
+    v.baseline = find_baseline(&v);
     *out = v;
     return true;
 }
@@ -150,4 +172,11 @@ bool evaluation_slo_holds(const struct evaluation *v, long row)
 bool evaluation_is_bound(const struct evaluation *v, int policy)
 {
     return strcmp(v->kinds[policy], "bound") == 0;
+}
+
+bool evaluation_is_live(const struct evaluation *v)
+{
+    const char *cluster;
+    return json_as_text(json_find(json_find(v->detail.root, "protocol"), "cluster"), &cluster) &&
+           strcmp(cluster, "live") == 0;
 }

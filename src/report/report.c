@@ -119,6 +119,15 @@ static void protocol_table(struct page *p, const struct json *protocol)
     page_table_end(p);
 }
 
+/* The run's config.yaml names the run's own folder, which exists: another one is for what is made again. */
+static void spell_training(const char *run, struct buf *out)
+{
+    size_t n = strlen(run);
+    while (n > 1 && run[n - 1] == '/')
+        n--;
+    buf_printf(out, "maestro train --config %s/config.yaml --out %.*s-again\n", run, (int)n, run);
+}
+
 /* The command as the evaluation itself remembers it. */
 static void spell_evaluation(const struct report_source *source, const struct evaluation *v, struct buf *out)
 {
@@ -135,7 +144,7 @@ static void made_section(struct page *p, const struct report_source *source, con
     page_section(p, "made", "How it was made");
     page_paragraph(
         p, "By maestro %s. The same files give the same page, byte for byte. To make them again:", source->version);
-    buf_printf(&text, "maestro train --config %s/config.yaml\n", source->run);
+    spell_training(source->run, &text);
     if (source->evaluation)
         spell_evaluation(source, v, &text);
     buf_printf(&text, "%s\n", source->command);

@@ -208,31 +208,60 @@ static double window_mean(const double *x, int n_files, int n_columns, int colum
     return sum / n_files;
 }
 
-static double file_mean(const double *x, int n_files, int n_strata, int n_windows, int file)
+/* Mean of one of the files in rows over the windows that x does not leave out. */
+static double file_mean(const struct stats_differences *d, const double *rows, int file)
 {
-    int n_columns = n_strata * n_windows;
+    int n_columns = d->n_strata * d->n_windows;
     struct moments strata = {0};
-    for (int s = 0; s < n_strata; s++) {
+    for (int s = 0; s < d->n_strata; s++) {
         struct moments m = {0};
-        for (int w = 0; w < n_windows; w++)
-            if (!isnan(window_mean(x, n_files, n_columns, s * n_windows + w)))
-                moments_add(&m, x[file * n_columns + s * n_windows + w]);
+        for (int w = 0; w < d->n_windows; w++)
+            if (!isnan(window_mean(d->x, d->n_files, n_columns, s * d->n_windows + w)))
+                moments_add(&m, rows[file * n_columns + s * d->n_windows + w]);
         if (m.n > 0)
             moments_add(&strata, m.mean);
     }
     return strata.mean;
 }
 
-struct stats_interval stats_crossed(const double *x, int n_files, int n_strata, int n_windows, double confidence)
+/* Variance of a mean, summed up from independent parts. */
+struct spread {
+    double variance;
+    double squared_over_df; /* of Welch and Satterthwaite */
+};
+
+static void spread_add(struct spread *s, double part, int df)
+{
+    s->variance += part;
+    s->squared_over_df += part * part / df;
+}
+
+static void add_files(const struct stats_differences *d, const double *rows, int n_files, struct spread *out)
+{
+    struct moments files = {0};
+    if (n_files < 2)
+        return;
+    for (int f = 0; f < n_files; f++)
+        moments_add(&files, file_mean(d, rows, f));
+    spread_add(out, files.squares / (n_files - 1) / n_files, n_files - 1);
+}
+
+static double degrees_of_freedom(const struct spread *s)
+{
+    if (isnan(s->variance))
+        return 0.0;
+    return s->squared_over_df > 0.0 ? s->variance * s->variance / s->squared_over_df : (double)INFINITY;
+}
+
+struct stats_interval stats_crossed_differences(const struct stats_differences *d, double confidence)
 {
     struct moments strata = {0};
-    double variance = 0.0;
-    double squared_over_df = 0.0; // of Welch and Satterthwaite
+    struct spread spread = {0};
     int n = 0;
-    for (int s = 0; s < n_strata; s++) {
+    for (int s = 0; s < d->n_strata; s++) {
         struct moments m = {0};
-        for (int w = 0; w < n_windows; w++) {
-            double v = window_mean(x, n_files, n_strata * n_windows, s * n_windows + w);
+        for (int w = 0; w < d->n_windows; w++) {
+            double v = window_mean(d->x, d->n_files, d->n_strata * d->n_windows, s * d->n_windows + w);
             if (!isnan(v))
                 moments_add(&m, v);
         }
@@ -240,25 +269,21 @@ struct stats_interval stats_crossed(const double *x, int n_files, int n_strata, 
             continue;
         moments_add(&strata, m.mean);
         n += m.n;
-        double part = m.n > 1 ? m.squares / (m.n - 1) / m.n : (double)NAN;
-        variance += part;
-        squared_over_df += part * part / (m.n - 1);
+        spread_add(&spread, m.n > 1 ? m.squares / (m.n - 1) / m.n : (double)NAN, m.n - 1);
     }
     if (strata.n == 0)
         return (struct stats_interval){(double)NAN, (double)NAN, (double)NAN, 0};
     double weight = 1.0 / strata.n;
-    variance *= weight * weight;
-    squared_over_df *= weight * weight * weight * weight;
-    if (n_files > 1) {
-        struct moments files = {0};
-        for (int f = 0; f < n_files; f++)
-            moments_add(&files, file_mean(x, n_files, n_strata, n_windows, f));
-        double part = files.squares / (n_files - 1) / n_files;
-        variance += part;
-        squared_over_df += part * part / (n_files - 1);
-    }
-    double df = isnan(variance)         ? 0.0
-                : squared_over_df > 0.0 ? variance * variance / squared_over_df
-                                        : (double)INFINITY;
-    return interval(strata.mean, variance, df, confidence, n * n_files);
+    spread.variance *= weight * weight;
+    spread.squared_over_df *= weight * weight * weight * weight;
+    add_files(d, d->x, d->n_files, &spread);
+    add_files(d, d->base, d->n_base, &spread);
+    return interval(strata.mean, spread.variance, degrees_of_freedom(&spread), confidence, n * d->n_files);
+}
+
+struct stats_interval stats_crossed(const double *x, int n_files, int n_strata, int n_windows, double confidence)
+{
+    const struct stats_differences d = {
+        .x = x, .n_files = n_files, .n_base = 1, .n_strata = n_strata, .n_windows = n_windows};
+    return stats_crossed_differences(&d, confidence);
 }

@@ -175,8 +175,9 @@ bool timeline_section(struct page *p, const struct evaluation *v, struct err *e)
         page_paragraph(p, "The evaluation has no timeline.csv, so the course of each policy is not shown.");
         return true;
     }
-    page_paragraph(p, "The first judged window of each trace, the same load for every policy. Click a name to show or "
-                      "hide its line.");
+    page_paragraph(p, "%s Click a name to show or hide its line.",
+                   evaluation_is_live(v) ? "The first judged window of each policy, each at its own time."
+                                         : "The first judged window of each trace, the same load for every policy.");
     for (int i = 0; i < v->n_traces; i++) {
         if (!show_trace(p, v, v->traces[i], e))
             return false;

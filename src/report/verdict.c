@@ -1,5 +1,5 @@
-/* verdict: five sentences about the trained policy against the HPA's rule. In: a summary of an evaluation. Out: text. Never
- * rounds in anybody's favour and names what is missing. */
+/* verdict: five sentences about the trained policy against the evaluation's baseline. In: a summary of an evaluation.
+ * Out: text. Never rounds in anybody's favour and names what is missing. */
 #include <maestro/verdict.h>
 
 #include <math.h>
@@ -82,7 +82,7 @@ static bool text_is(const struct json *object, const char *key, const char *want
     return json_as_text(json_find(object, key), &text) && strcmp(text, wanted) == 0;
 }
 
-/* Mean and 95 % interval of subject less baseline over all traces, window by window. */
+/* Mean and 95 % interval of subject less baseline, window by window. */
 struct difference {
     double mean, low, high;
 };
@@ -92,12 +92,13 @@ static bool is_number(const struct json *object, const char *key, double *out)
     return json_as_number(json_find(object, key), out);
 }
 
-/* false if the evaluation does not hold it. */
-static bool paired(const struct evaluation *v, const struct sides *s, const char *metric, struct difference *out)
+/* trace: ALL, or HELD for those that the baseline holds. false if the evaluation does not know it. */
+static bool paired(const struct evaluation *v, const struct sides *s, const char *trace, const char *metric,
+                   struct difference *out)
 {
     const struct json *rows = v->detail.root ? json_find(v->detail.root, "paired") : NULL;
     for (const struct json *p = rows ? json_first(rows) : NULL; p; p = json_next(p)) {
-        if (text_is(p, "policy", s->subject) && text_is(p, "baseline", s->baseline) && text_is(p, "trace", "ALL") &&
+        if (text_is(p, "policy", s->subject) && text_is(p, "baseline", s->baseline) && text_is(p, "trace", trace) &&
             text_is(p, "metric", metric))
             return is_number(p, "mean", &out->mean) && is_number(p, "low", &out->low) &&
                    is_number(p, "high", &out->high);
@@ -110,7 +111,7 @@ static void say_reward(const struct evaluation *v, const struct sides *s, struct
     char text[320];
     char less[160] = "";
     struct difference d;
-    if (paired(v, s, "reward_true", &d))
+    if (paired(v, s, "ALL", "reward_true", &d))
         snprintf(less, sizeof less, "; paired difference %+.4f (95 %%: %+.4f to %+.4f), %s", d.mean, d.low, d.high,
                  d.low > 0    ? "a gain"
                  : d.high < 0 ? "a loss"
@@ -136,13 +137,34 @@ static void say_bound(const struct evaluation *v, const struct sides *s, struct 
     say(out, 3, "Bound", text);
 }
 
-/* Fewer replica-hours in the mean and, by the paired differences, beyond chance. */
-static bool cheaper(const struct evaluation *v, const struct sides *s)
+/* Where costs may be compared: what breaks the SLO costs less for the wrong reason. A baseline that holds none is compared
+ * on all, if the subject holds all. */
+static const char *fair_traces(const struct evaluation *v, const struct sides *s)
 {
+    int held = traces_held(v, s->baseline);
+    bool all = held == v->n_traces || (held == 0 && traces_held(v, s->subject) == v->n_traces);
+    return all ? "ALL" : "HELD";
+}
+
+/* The subject holds the SLO wherever the baseline does, so that the cost decides. */
+static void conclude_by_cost(const struct evaluation *v, const struct sides *s, bool gains, struct verdict *out)
+{
+    char text[320];
     struct difference d;
-    double own = evaluation_value(v, s->subject_row, "replica_hours");
-    double other = evaluation_value(v, s->baseline_row, "replica_hours");
-    return own < other && paired(v, s, "replica_hours", &d) && d.high < 0;
+    const char *traces = fair_traces(v, s);
+    const char *there = strcmp(traces, "HELD") == 0 ? " there" : "";
+    bool known = paired(v, s, traces, "replica_hours", &d);
+    out->better = known && d.high < 0;
+    if (out->better)
+        snprintf(text, sizeof text, "%s is better: it holds the SLO wherever %s does, with fewer replica-hours%s%s.",
+                 s->subject, s->baseline, there, gains ? " and more reward" : "");
+    else
+        snprintf(text, sizeof text, "%s is not proven better: it holds the SLO wherever %s does, but %s%s%s.",
+                 s->subject, s->baseline,
+                 known ? "not with fewer replica-hours beyond chance"
+                       : "their paired difference in replica-hours is not known",
+                 there, gains ? ", though with more reward" : "");
+    say(out, 4, "Verdict", text);
 }
 
 static void conclude(const struct evaluation *v, const struct sides *s, struct verdict *out)
@@ -150,23 +172,18 @@ static void conclude(const struct evaluation *v, const struct sides *s, struct v
     char text[320];
     struct difference d;
     int lost = traces_lost(v, s);
-    bool gains = paired(v, s, "reward_true", &d) && d.low > 0;
-    bool holds = traces_held(v, s->subject) > 0; // saving where the SLO is broken everywhere is no gain
-    out->better = holds && lost == 0 && cheaper(v, s);
-    if (!holds && lost == 0)
-        snprintf(text, sizeof text, "%s is not better: neither it nor %s holds the SLO on any trace%s.", s->subject,
-                 s->baseline, gains ? ", though its reward is higher" : "");
-    else if (out->better)
-        snprintf(text, sizeof text, "%s is better: it holds the SLO wherever %s does, with fewer replica-hours%s.",
-                 s->subject, s->baseline, gains ? " and more reward" : "");
-    else if (lost > 0)
+    bool gains = paired(v, s, "ALL", "reward_true", &d) && d.low > 0;
+    if (lost == 0 && traces_held(v, s->subject) > 0) { // saving where the SLO is broken everywhere is no gain
+        conclude_by_cost(v, s, gains, out);
+        return;
+    }
+    const char *though = gains ? ", though its reward is higher" : "";
+    if (lost > 0)
         snprintf(text, sizeof text, "%s is not better: it misses the SLO on %d of %d traces where %s holds it%s.",
-                 s->subject, lost, v->n_traces, s->baseline, gains ? ", though its reward is higher" : "");
+                 s->subject, lost, traces_held(v, s->baseline), s->baseline, though);
     else
-        snprintf(text, sizeof text,
-                 "%s is not proven better: it holds the SLO wherever %s does, but not with fewer replica-hours beyond "
-                 "chance%s.",
-                 s->subject, s->baseline, gains ? ", though with more reward" : "");
+        snprintf(text, sizeof text, "%s is not better: neither it nor %s holds the SLO on any trace%s.", s->subject,
+                 s->baseline, though);
     say(out, 4, "Verdict", text);
 }
 

@@ -261,7 +261,8 @@ static void look_for_others(struct autoscaler *a, int i, const struct fleet_view
 {
     struct slot *s = &a->slots[i];
     const struct reading *replicas = &view->sample.signals[SIGNAL_REPLICAS];
-    bool usable = replicas->validity == VALIDITY_VALID && view->api_age_s <= a->parts.config->view_limit_s;
+    bool usable =
+        replicas->validity == VALIDITY_VALID && view->api_age_s <= 0; // an older count is from before our write
     bool active = s->has_settings && s->settings.mode == MODE_ACTIVE;
     if (view->gone)
         return;
@@ -273,7 +274,7 @@ static void look_for_others(struct autoscaler *a, int i, const struct fleet_view
 }
 
 /* Plans of all due targets; how many there are. */
-static int plan_all(struct autoscaler *a, const struct decide_world *w)
+static int plan_all(struct autoscaler *a, struct decide_world *w)
 {
     int n = 0, count = fleet_count(a->parts.fleet);
     if (!make_room(a, count)) {
@@ -432,7 +433,8 @@ int autoscaler_tick(struct autoscaler *a)
                              .fleet = a->parts.fleet,
                              .journal = a->parts.journal,
                              .pool = a->pool,
-                             .terms = a->terms};
+                             .terms = a->terms,
+                             .clock = a->parts.clock};
     w.refreshed = fleet_refresh(a->parts.fleet, started_s, &why);
     tell_refresh(a, w.refreshed, why.message);
     w.now_s = monotonic(a);

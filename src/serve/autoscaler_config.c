@@ -51,7 +51,7 @@ const struct config_key autoscaler_config_keys[] = {
     KEY("writes_per_s", CONFIG_DOUBLE, writes_per_s, "10", 0.01, 10000, NULL, NULL, "Writes to the API, at most."),
     KEY("writes_burst", CONFIG_INT, writes_burst, "50", 1, 100000, NULL, NULL, "Writes at once, at most."),
     KEY("journal", CONFIG_STRING, journal, "", 0, 0, NULL, NULL, "File of decisions; empty: none."),
-    KEY("journal_limit_bytes", CONFIG_DOUBLE, journal_limit_bytes, "128MiB", 0, 1e15, "bytes", NULL,
+    KEY("journal_limit_bytes", CONFIG_DOUBLE, journal_limit_bytes, "64MiB", 0, 1e15, "bytes", NULL,
         "Size from which the file is rotated; 0: never."),
     KEY("journal_keep", CONFIG_INT, journal_keep, "8", 0, 1000, NULL, NULL, "Older files that are kept."),
     KEY("address", CONFIG_STRING, address, "0.0.0.0", 0, 0, NULL, NULL, "Listens here for health, metrics and why."),

@@ -230,19 +230,27 @@ static const struct explain_entry *newest(const struct row *row)
     return row->n > 0 ? &row->last[(row->n - 1) % BOARD_LAST] : NULL;
 }
 
-/* Greatest age of a signal among the targets' last decisions. */
+/* Greatest age of a signal among the targets' last decisions; below 0: nobody knows it. */
+static double oldest(const struct board *b, int signal)
+{
+    double age_s = -1;
+    for (int i = 0; i < b->n_rows; i++) {
+        const struct explain_entry *e = b->rows[i] ? newest(b->rows[i]) : NULL;
+        bool counts = e && e->decided && e->signals[signal].validity == VALIDITY_VALID;
+        age_s = counts && e->signals[signal].age_s > age_s ? e->signals[signal].age_s : age_s;
+    }
+    return age_s;
+}
+
 static void metrics_ages(const struct board *b, struct buf *out)
 {
     static const char *const NAMES[SIGNAL_COUNT] = {"cpu", "memory", "replicas", "p95_latency_ms", "rps"};
-    exposition_family(out, "maestro_autoscaler_signal_age_seconds", "gauge", "Greatest age of a valid signal.");
+    exposition_family(out, "maestro_autoscaler_signal_age_seconds", "gauge",
+                      "Greatest age of a valid signal; none: no target has it.");
     for (int s = 0; s < SIGNAL_COUNT; s++) {
-        double age_s = 0;
-        for (int i = 0; i < b->n_rows; i++) {
-            const struct explain_entry *e = b->rows[i] ? newest(b->rows[i]) : NULL;
-            bool counts = e && e->decided && e->signals[s].validity == VALIDITY_VALID;
-            age_s = counts && e->signals[s].age_s > age_s ? e->signals[s].age_s : age_s;
-        }
-        labelled(out, "maestro_autoscaler_signal_age_seconds", "signal", NAMES[s], age_s);
+        double age_s = oldest(b, s);
+        if (age_s >= 0)
+            labelled(out, "maestro_autoscaler_signal_age_seconds", "signal", NAMES[s], age_s);
     }
 }
 

@@ -2,6 +2,7 @@
  * lease's deadline is looked at right before each write, with the clock read anew. */
 #include "carry.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,14 +51,14 @@ static bool take_token(struct carry *c, const struct autoscaler_config *config, 
     return true;
 }
 
-/* Patience grows with every refusal in a row. */
-static void note_throttled(struct carry *c, double now_s)
+/* Patience grows with every refusal in a row, and is never less than what was asked for. */
+static void note_throttled(struct carry *c, double now_s, double asked_s)
 {
     double patience_s = PATIENCE_S;
     for (int i = 0; i < c->n_throttled && patience_s < PATIENCE_LIMIT_S; i++)
         patience_s *= 2;
     c->n_throttled++;
-    c->quiet_until_s = now_s + (patience_s < PATIENCE_LIMIT_S ? patience_s : PATIENCE_LIMIT_S);
+    c->quiet_until_s = now_s + fmax(fmin(patience_s, PATIENCE_LIMIT_S), asked_s);
 }
 
 static enum outcome meaning(enum fleet_outcome outcome, bool dry_run)
@@ -126,7 +127,7 @@ static enum outcome write_one(struct carry *c, struct carry_world *w, const stru
     if (got != FLEET_DONE)
         snprintf(plan->note, sizeof plan->note, "%.*s", (int)sizeof plan->note - 1, why.message);
     if (got == FLEET_THROTTLED)
-        note_throttled(c, now_s);
+        note_throttled(c, w->clock.monotonic_s(w->clock.context), fleet_patience_s(w->fleet));
     else
         c->n_throttled = 0;
     w->n_failed = got == FLEET_FAILED ? w->n_failed + 1 : 0;

@@ -11,6 +11,8 @@
 static const double CLOCK_SLACK_S = 5;
 /* Without a decision for so many intervals the past says nothing any more. */
 static const double FORGOTTEN_INTERVALS = 10;
+/* Of a round, for reads of pods that fail. */
+static const double PODS_PATIENCE_S = 10;
 
 static void nothing(struct decide_plan *plan, enum outcome outcome, const char *note)
 {
@@ -25,13 +27,25 @@ static bool wants_pods(const struct slot *s)
     return stand_in || slot_policy(s)->ops->wants_pods;
 }
 
+/* Each read that fails may take as long as a call may: a round does not wait for one target after the other. */
+static bool read_pods(struct decide_world *w, int target, struct sample *out, struct err *e)
+{
+    if (w->pods_lost_s >= PODS_PATIENCE_S)
+        return err_set(e, ERR_IO, "not tried: others took %.0f s and could not be read", w->pods_lost_s);
+    double began_s = w->clock.monotonic_s(w->clock.context);
+    bool done = fleet_read_pods(w->fleet, target, out, e);
+    if (!done)
+        w->pods_lost_s += w->clock.monotonic_s(w->clock.context) - began_s;
+    return done;
+}
+
 /* Signals of the view; pods where somebody asks for them. What cannot be trusted is made invalid, never made up. */
-static void take_sample(const struct decide_world *w, const struct slot *s, const struct fleet_view *view, int target,
+static void take_sample(struct decide_world *w, const struct slot *s, const struct fleet_view *view, int target,
                         struct sample *out, struct decide_plan *plan)
 {
     struct err why = {0};
     *out = view->sample;
-    if (wants_pods(s) && w->refreshed && !fleet_read_pods(w->fleet, target, out, &why)) {
+    if (wants_pods(s) && w->refreshed && !read_pods(w, target, out, &why)) {
         *out = view->sample;
         out->pods = NULL;
         out->n_pods = 0;
@@ -154,8 +168,7 @@ static void open_journal(const struct decide_world *w, struct slot *s, double ti
         snprintf(plan->note, sizeof plan->note, "journal: %.149s", why.message);
 }
 
-static void plan_target(const struct decide_world *w, struct slot *s, const struct fleet_view *view,
-                        struct decide_plan *plan)
+static void plan_target(struct decide_world *w, struct slot *s, const struct fleet_view *view, struct decide_plan *plan)
 {
     struct sample sample;
     struct err why = {0};
@@ -178,8 +191,7 @@ static void plan_target(const struct decide_world *w, struct slot *s, const stru
     note_breaker(w, s, &who, &sample, plan);
 }
 
-void decide_target(const struct decide_world *w, struct slot *s, const struct fleet_view *view,
-                   struct decide_plan *plan)
+void decide_target(struct decide_world *w, struct slot *s, const struct fleet_view *view, struct decide_plan *plan)
 {
     int target = plan->target;
     *plan = (struct decide_plan){.target = target};

@@ -11,8 +11,10 @@ struct decide_world {
     struct journal *journal; /* NULL: none */
     struct pool *pool;
     struct slot_terms terms;
+    struct autoscaler_clock clock;
     double now_s, wall_s;
-    bool refreshed; /* this tick's refresh worked */
+    double pods_lost_s; /* spent in this round on pods that could not be read */
+    bool refreshed;     /* this tick's refresh worked */
 };
 
 /* A decision on its way. */
@@ -28,7 +30,6 @@ struct decide_plan {
 };
 
 /* Settings have been read. Fills plan; the slot's state has moved on where decided. */
-void decide_target(const struct decide_world *w, struct slot *s, const struct fleet_view *view,
-                   struct decide_plan *plan);
+void decide_target(struct decide_world *w, struct slot *s, const struct fleet_view *view, struct decide_plan *plan);
 
 #endif

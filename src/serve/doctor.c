@@ -135,6 +135,7 @@ void doctor_policy(struct doctor *d)
     double interval_s = d->settings.interval_s > 0 ? d->settings.interval_s : file.control.period_s;
     compare(d, "period, s", file.control.period_s, interval_s, "the interval annotation");
     compare(d, "rate window, s", file.window_s, c->prometheus->window_s, "prometheus.window_s");
+    compare(d, "scrape interval, s", file.scrape_s, c->prometheus->scrape_s, "prometheus.scrape_s");
     compare(d, "latency quantile", file.quantile, c->prometheus->quantile, "prometheus.quantile");
     if (c->prometheus->window_s < 4 * c->prometheus->scrape_s)
         doctor_say(d, DOCTOR_WARNING, "policy", "a rate needs several samples: scrape more often",

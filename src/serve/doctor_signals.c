@@ -115,6 +115,18 @@ static void try_other_resources(struct doctor *d, const struct sample *seen)
     fleet_close(fleet);
 }
 
+/* One that carries none is no target of the autoscaler, however good the rest is; a training session needs none. */
+static void report_unwatched(struct doctor *d, const struct fleet_view *view)
+{
+    const struct live_kubernetes *k = d->config->kubernetes;
+    bool watched = !k->annotated;
+    for (int i = 0; i < view->n_annotations; i++)
+        watched |= strncmp(view->annotations[i].key, k->annotation_prefix, strlen(k->annotation_prefix)) == 0;
+    if (!watched)
+        doctor_say(d, DOCTOR_WARNING, "annotations", "any one will do: mode=shadow under that prefix",
+                   "the autoscaler does not watch a Deployment without an annotation under %s", k->annotation_prefix);
+}
+
 /* What the Deployment's annotations ask for, read as the autoscaler reads them. */
 static void report_annotations(struct doctor *d, const struct fleet_view *view)
 {
@@ -131,7 +143,7 @@ static void report_annotations(struct doctor *d, const struct fleet_view *view)
                    target_mode_name(s->mode), s->latency_soft_ms, s->latency_hard_ms);
 }
 
-/* A quantile never lies above the histogram's highest finite bound, so a higher limit can never be seen to be broken. */
+/* A quantile never lies above the histogram's highest finite bound, so a limit that high is never seen to be broken. */
 static void report_limit(struct doctor *d, struct fleet *fleet)
 {
     double top_ms = 0, hard_ms = d->settings.latency_hard_ms;
@@ -146,7 +158,7 @@ static void report_limit(struct doctor *d, struct fleet *fleet)
         doctor_say(d, DOCTOR_WARNING, "limits", "annotate latencySoftConstraint and latencyHardConstraint, in ms",
                    "the Deployment has no hard latency limit");
     else
-        doctor_say(d, hard_ms > top_ms ? DOCTOR_BAD : DOCTOR_GOOD, "limits",
+        doctor_say(d, hard_ms >= top_ms ? DOCTOR_BAD : DOCTOR_GOOD, "limits",
                    "lower the limit, or give the histogram a bucket above it",
                    "hard limit %g ms, highest finite bucket of the histogram %g ms", hard_ms, top_ms);
 }
@@ -169,6 +181,7 @@ void doctor_signals(struct doctor *d)
     if (found) {
         report_target(d, view);
         report_annotations(d, view);
+        report_unwatched(d, view);
         for (int i = 0; i < SIGNAL_COUNT; i++)
             report_signal(d, fleet, (enum signal_id)i, &view->sample.signals[i]);
         report_limit(d, fleet);

@@ -35,6 +35,8 @@ struct predictor {
     struct model_slot *slot;
     struct track *track;
     struct lane *lanes; /* [n_threads] */
+    double
+        clock_offset_s; /* wall clock minus monotonic at the start: a wall clock that is set later moves no history */
 };
 
 /* One request on its way. */
@@ -58,6 +60,7 @@ bool predictor_open(const struct predict_config *config, struct model_slot *slot
     }
     memset(p->lanes, 0, bytes);
     p->config = *config;
+    p->clock_offset_s = clock_wall_s() - clock_monotonic_s();
     p->slot = slot;
     if (!track_open(config->n_targets, &p->track, e)) {
         predictor_close(p);
@@ -122,7 +125,7 @@ static double time_of(const struct work *w, const struct predict_row *row)
         const struct predict_row *last = &w->lane->request.history[row->first_history + row->n_history - 1];
         return last->value[PREDICT_TIMESTAMP] + w->model->file.control.period_s;
     }
-    return predict_given(row, PREDICT_TARGET) ? clock_wall_s() : 0.0;
+    return predict_given(row, PREDICT_TARGET) ? clock_monotonic_s() + w->predictor->clock_offset_s : 0.0;
 }
 
 static double remember(const struct work *w, const struct predict_row *row, const struct target *target,

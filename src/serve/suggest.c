@@ -63,6 +63,7 @@ struct suggest {
     /* the sampler's own */
     struct pool *pool;
     double reloaded_s;
+    double began_s;              /* of the first look; 0: none yet */
     struct suggest_shown *fresh; /* what a look is put together in */
     int *due;                    /* [n_due] of [config.targets]: entries of this tick */
     int n_due;
@@ -224,12 +225,13 @@ static void reload(struct suggest *s, double now_s)
     pool_reload(s->pool, tell_reload, s);
 }
 
-/* A missed period is not made up for: history stays evenly spaced from here on. */
-static void schedule(struct suggest_entry *entry, double period_s, double now_s)
+/* Targets of one period are looked at together, whenever each was first asked for: a look reads all that are watched. So
+ * moments lie on a grid from the first look on, and the step behind a first or a late look is from half a period to one and a
+ * half. A missed moment is not made up for. */
+static void schedule(const struct suggest *s, struct suggest_entry *entry, double period_s, double now_s)
 {
-    entry->due_s += period_s;
-    if (entry->due_s <= now_s)
-        entry->due_s = now_s + period_s;
+    double n = floor((now_s + period_s / 2 - s->began_s) / period_s);
+    entry->due_s = s->began_s + (n + 1) * period_s;
 }
 
 static double next_due(const struct suggest *s, double now_s)
@@ -254,13 +256,14 @@ static void look_at_due(struct suggest *s, double now_s)
 {
     struct err e = {0};
     const struct suggest_looker looker = {&s->config, &s->source, s->pool};
+    s->began_s = s->began_s > 0 ? s->began_s : now_s;
     bool read = fleet_refresh(s->source.fleet, now_s, &e);
     if (!read)
         tell(s, "look_failed", "fleet", &e);
     for (int k = 0; k < s->n_due; k++) {
         struct suggest_entry *entry = &s->entries[s->due[k]];
         suggest_look_at(&looker, entry, now_s, s->fresh);
-        schedule(entry, s->fresh->period_s, now_s);
+        schedule(s, entry, s->fresh->period_s, now_s);
         pthread_mutex_lock(&s->lock);
         entry->shown = *s->fresh;
         s->counts.decisions += s->fresh->status == 200;

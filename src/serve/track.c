@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define SAME_PERIOD 0.75 // of a period behind the first look of the present one: still the same
+#define LATE_PERIODS 4   // so far behind the last look nothing comes late: a clock was set back
 
 struct entry {
     char key[TARGET_NAME];
@@ -159,9 +160,18 @@ static void look_again(struct entry *x, const struct track_input *in)
     observation_update(in->spec, &x->now, in->target, in->sample);
 }
 
+/* What was remembered belongs to another time. */
+static void forget(struct entry *x)
+{
+    x->has_before = false;
+    x->now.n_updates = 0;
+}
+
 static bool take(struct entry *x, const struct track_input *in)
 {
     double time_s = in->sample->time_s;
+    if (x->now.n_updates > 0 && time_s < x->now.time_s - LATE_PERIODS * in->spec->period_s)
+        forget(x);
     if (x->now.n_updates > 0 && !(time_s > x->now.time_s))
         return false;
     if (x->now.n_updates > 0 && time_s < x->period_began_s + SAME_PERIOD * in->spec->period_s) {

@@ -4,7 +4,8 @@ setting from another; nothing is run here, no cluster is asked.
 
     plan.py missing RESULTS OPTIONS   the runs that have no valid row yet, a line each: load, autoscaler, run,
                                       seconds, hash of the settings, hash of the policy
-    plan.py load LOAD [--scale=X]     a load as words for the shell: script=..., warm_rate=..., given=(-e A=B ...)
+    plan.py load LOAD [--scale=X]     a load as words for the shell: script=..., warm_rate=..., length_s=...,
+                                      given=(-e A=B ...)
     plan.py trace LOAD [--scale=X]    the same load as t_seconds,rps, for the simulator
     plan.py hpa SCALER LOAD OPTIONS   the HorizontalPodAutoscaler as JSON
     plan.py constant NAME             a number of this file
@@ -204,7 +205,7 @@ def main():
     load = Load(options.load, options.scale)
     if options.verb == "load":
         given = " ".join(f"-e {key}={value}" for key, value in load.environment().items())
-        print(f"script={load.script} warm_rate={load.warm_rate} given=({given})")
+        print(f"script={load.script} warm_rate={load.warm_rate} length_s={load.length_s:g} given=({given})")
     elif options.verb == "trace":
         print("t_seconds,rps", *(f"{t:g},{rps:g}" for t, rps in load.trace()), sep="\n")
     else:

@@ -39,6 +39,7 @@ struct world {
     const char *pods, *pod_metrics;    /* items; pod_metrics NULL: 404 */
     int conflicts;                     /* so many PATCHes are refused with 409 first */
     int scale_status;                  /* of a PATCH; 0: 200 */
+    const char *scale_headers;         /* of its answer; NULL: none */
     char scale_body[512];              /* of the last one */
     char scale_target[512];
     char events[4096];  /* bodies */
@@ -104,6 +105,7 @@ static inline struct fake_reply world_handle(void *context, const struct fake_re
         }
         return (struct fake_reply){
             .status = w->scale_status,
+            .headers = w->scale_headers,
             .body = "{\"kind\":\"Scale\",\"metadata\":{\"resourceVersion\":\"901\"},\"spec\":{\"replicas\":4}}"};
     }
     if (strstr(r->target, "/events")) {

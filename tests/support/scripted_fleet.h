@@ -75,8 +75,9 @@ static inline double scripted_deadline(const struct fleet *f)
     return 0;
 }
 
-static const struct fleet_ops scripted_ops = {scripted_refresh, scripted_count, scripted_view,     scripted_read_pods,
-                                              scripted_write,   scripted_event, scripted_deadline, NULL};
+static const struct fleet_ops scripted_ops = {scripted_refresh,   scripted_count, scripted_view,
+                                              scripted_read_pods, scripted_write, scripted_event,
+                                              scripted_deadline,  NULL,           NULL};
 
 /* A new target looks at what a test put at its place. */
 static inline bool scripted_add(struct fleet *f, const char *space, const char *name, int *index, struct err *e)

@@ -39,14 +39,17 @@ struct toy_event {
 struct toy_fleet {
     struct fleet fleet;
     double monotonic_s, wall_s;
-    double deadline_s; /* the lease's */
-    double write_takes_s;
+    double deadline_s;                  /* the lease's */
+    double write_takes_s, read_takes_s; /* the latter: pods that fail */
+    double asks_patience_s;
     struct toy_target *targets; /* [n_targets], owned */
     int n_targets;
     bool refresh_fails;
+    bool list_fails;                   /* of Deployments alone: signals come, what the API said is old */
     enum fleet_outcome next_write;     /* what writes meet; FLEET_DONE: all is well */
     bool write_lands;                  /* an unanswered write is stored all the same */
     int n_refreshes, n_writes, n_late; /* late: begun at or after the deadline */
+    int n_reads_failed;                /* of pods */
     int order[64];                     /* targets in the order of their writes */
     struct toy_event events[TOY_EVENTS];
     int n_events;
@@ -77,6 +80,16 @@ static inline void toy_look(struct toy_fleet *f, struct toy_target *t)
     snprintf(t->view.resource_version, sizeof t->view.resource_version, "%d", t->version);
 }
 
+/* Signals anew beside what the API said before. */
+static inline void toy_look_blind(struct toy_fleet *f, struct toy_target *t)
+{
+    struct fleet_view before = t->view;
+    toy_look(f, t);
+    t->view.sample.signals[SIGNAL_REPLICAS] = before.sample.signals[SIGNAL_REPLICAS];
+    t->view.api_age_s = before.api_age_s + 5;
+    memcpy(t->view.resource_version, before.resource_version, sizeof before.resource_version);
+}
+
 static inline bool toy_refresh(struct fleet *fleet, double monotonic_s, struct err *e)
 {
     struct toy_fleet *f = (struct toy_fleet *)fleet;
@@ -86,7 +99,7 @@ static inline bool toy_refresh(struct fleet *fleet, double monotonic_s, struct e
         if (f->refresh_fails)
             f->targets[i].view.api_age_s += 5;
         else if (!f->targets[i].view.gone)
-            toy_look(f, &f->targets[i]);
+            (f->list_fails ? toy_look_blind : toy_look)(f, &f->targets[i]);
     return !f->refresh_fails || err_set(e, ERR_IO, "api: connection refused");
 }
 
@@ -105,8 +118,12 @@ static inline bool toy_read_pods(struct fleet *fleet, int i, struct sample *out,
 {
     struct toy_fleet *f = (struct toy_fleet *)fleet;
     struct toy_target *t = &f->targets[i];
-    if (t->pods_fail)
+    if (t->pods_fail) {
+        f->monotonic_s += f->read_takes_s;
+        f->wall_s += f->read_takes_s;
+        f->n_reads_failed++;
         return err_set(e, ERR_IO, "metrics-server: 503");
+    }
     *out = t->view.sample;
     int n = t->replicas < PODS_LIMIT ? t->replicas : PODS_LIMIT;
     for (int k = 0; k < n; k++)
@@ -164,8 +181,13 @@ static inline double toy_deadline(const struct fleet *fleet)
     return ((const struct toy_fleet *)fleet)->deadline_s;
 }
 
-static const struct fleet_ops TOY_FLEET = {toy_refresh, toy_count, toy_view,     toy_read_pods,
-                                           toy_write,   toy_event, toy_deadline, NULL};
+static inline double toy_patience(const struct fleet *fleet)
+{
+    return ((const struct toy_fleet *)fleet)->asks_patience_s;
+}
+
+static const struct fleet_ops TOY_FLEET = {toy_refresh, toy_count,    toy_view, toy_read_pods, toy_write,
+                                           toy_event,   toy_deadline, NULL,     toy_patience};
 
 /* n targets shop/web-0 ..., three replicas each, half busy. */
 static inline void toy_fleet_open(struct toy_fleet *f, int n)

@@ -39,8 +39,9 @@ bed_die() {
     exit 1
 }
 
+# On standard error: what up prints on the other goes into a shell.
 bed_skip() {
-    echo "SKIP $*"
+    echo "SKIP $*" >&2
     exit 77
 }
 
@@ -82,13 +83,17 @@ bed_lock() {
     done
 }
 
-# Whether this Go is new enough for the module that wants the newest.
+# go_of MODULE: the Go that this folder's module wants
+go_of() {
+    local word version
+    while read -r word version; do
+        [ "$word" != go ] || echo "$version"
+    done <"$testbed_folder/$1/go.mod"
+}
+
+# go_suffices MODULE: whether this Go reads it: is new enough, or may fetch a newer one (GOTOOLCHAIN)
 go_suffices() {
-    command -v go >/dev/null || return 1
-    local version
-    version=$(go env GOVERSION 2>/dev/null) || return 1
-    [[ $version =~ ^go([0-9]+)\.([0-9]+) ]] || return 1
-    [ "${BASH_REMATCH[1]}" -gt 1 ] || [ "${BASH_REMATCH[2]}" -ge 24 ]
+    command -v go >/dev/null && (cd "$testbed_folder/$1" && GOFLAGS=-mod=mod GOWORK=off go list -m >/dev/null 2>&1)
 }
 
 # bed_needs PROGRAM...: ends with 77 and the reason if beds cannot stand on this machine.
@@ -99,8 +104,8 @@ bed_needs() {
         command -v "$program" >/dev/null || bed_skip "the test bed needs $program, which is not installed"
     done
     unshare --net --mount true 2>/dev/null || bed_skip "the test bed needs network namespaces, which this machine refuses"
-    [ -x "$kubernetes_bin/kube-apiserver" ] || go_suffices ||
-        bed_skip "the test bed needs Go 1.24 or newer to build the API server, and go is older or absent"
+    [ -x "$kubernetes_bin/kube-apiserver" ] || go_suffices kubernetes ||
+        bed_skip "the test bed needs Go $(go_of kubernetes) or newer to build the API server, and go is older or absent"
 }
 
 # Pids of everything that runs in the bed's network.

@@ -19,7 +19,7 @@ import re
 import subprocess
 
 SETTLED_S = 1.5  # younger writes may still have earlier ones behind them in the log
-TICK_S = 10  # between a tick's sample and its write, on a machine that is busy with other things
+TICK_S = 10  # between a tick's sample and its write, on a machine that is busy with other things; frozen time is not counted
 COUNTS = ("writes", "decreases", "not_the_holder", "late", "outside", "blind", "not_in_journal", "lost_lines")
 WRONG = ("not_the_holder", "late", "outside", "blind", "not_in_journal")
 
@@ -122,6 +122,7 @@ class Checks:
         self.offset = 0
         self.leases, self.pending, self.unanswered = [], [], []
         self.replicas = {}
+        self.decreases = []  # (write, its decision): judged scale-downs that no human ordered
         self.lives = {}  # token: the process that had it, see campaign
         self.frozen = []  # (from, to): times at which the API server stood still, and a request with it
 
@@ -176,7 +177,7 @@ class Checks:
     def starts_of(self, write, lines):
         """Counts that this write can have started from: those of its lines; whoever does not scale leaves the count alone."""
         life = self.lives.get(write.token)
-        return {line["from"] for line in matching(write, lines[life.instance])} if life else {write.replicas}
+        return {line["from"] for line in self.matching(write, lines[life.instance])} if life else {write.replicas}
 
     def judge(self, write, before, lines, counts):
         life = self.lives.get(write.token)
@@ -193,38 +194,46 @@ class Checks:
         if not least <= write.replicas <= most:
             found.append("outside")
         if life:
-            what = look_up(write, before, lines[life.instance])
+            what, decision = self.look_up(write, before, lines[life.instance])
             counts["lost_lines"] += what == "lost_lines"
             found += [what] if what in WRONG else []
+            if decision and write.replicas < before and not decision["reason"].startswith("human"):
+                self.decreases.append((write, decision))
         for what in found:
             counts[what] += 1
             print(f"{what}: {write.target} {before} to {write.replicas} at {write.done_s:.3f} by {write.account} {write.token}",
                   flush=True)
 
+    def decreases_without_source(self, from_s, to_s):
+        """Scale-downs of ticks that began after from_s and that were received before to_s: they had nobody to ask in between. A
+        tick's own time would not do for its end: it may begin before to_s and ask behind it.
+        """
+        found = [(w, d) for w, d in self.decreases if from_s < d["t"] and w.received_s < to_s]
+        for write, decision in found:
+            print(f"dark from {from_s:.3f} to {to_s:.3f}: received at {write.received_s:.3f}: {decision}", flush=True)
+        return found
+
+    def matching(self, write, lines):
+        """Lines that tell of a write to this count at about this time."""
+        return [line for line in lines if name_of(line) == write.target and line["replicas"] == write.replicas
+                and self.seconds_between(*sorted((line["t"], write.received_s))) < TICK_S]
+
+    def look_up(self, write, before, lines):
+        """What is wrong with the line behind a write, if anything, and its decision, if there is one."""
+        same = [line for line in self.matching(write, lines) if line["from"] == before]
+        decisions = [line for line in same if line["record"] == "decision"]
+        if not decisions:
+            near = [(line["record"], line["t"], line["from"], line["replicas"]) for line in lines if name_of(line) == write.target]
+            print("no decision of its own; lines of that target:", near[-12:], flush=True)
+            return "lost_lines" if same else "not_in_journal", None
+        decision = min(decisions, key=lambda line: abs(line["t"] - write.received_s))
+        if write.replicas < before and is_blind(decision) and not decision["reason"].startswith("human"):
+            return "blind", decision
+        return "", decision
 
     def seconds_between(self, from_s, to_s):
         return to_s - from_s - sum(max(0, min(to_s, b) - max(from_s, a)) for a, b in self.frozen)
 
 
-def matching(write, lines):
-    """Lines that tell of a write to this count at about this time."""
-    return [line for line in lines if name_of(line) == write.target and line["replicas"] == write.replicas
-            and abs(line["t"] - write.received_s) < TICK_S]
-
-
 def name_of(line):
     return line["target"] if line["record"] == "intent" else line["target"]["name"]
-
-
-def look_up(write, before, lines):
-    """What is wrong with the line behind a write, if anything."""
-    same = [line for line in matching(write, lines) if line["from"] == before]
-    decisions = [line for line in same if line["record"] == "decision"]
-    if not decisions:
-        near = [(line["record"], line["t"], line["from"], line["replicas"]) for line in lines if name_of(line) == write.target]
-        print("no decision of its own; lines of that target:", near[-12:], flush=True)
-        return "lost_lines" if same else "not_in_journal"
-    decision = min(decisions, key=lambda line: abs(line["t"] - write.received_s))
-    if write.replicas < before and is_blind(decision) and not decision["reason"].startswith("human"):
-        return "blind"
-    return ""

@@ -65,6 +65,11 @@ within() {
     done
 }
 
+# Of what was just killed; its last threads may live on for a moment. Nobody need have taken note of its end.
+is_dead() { # PID
+    ! seen -vE '^[0-9]+ \(.*\) [ZX] ' < <(cat "/proc/$1"/task/*/stat 2>/dev/null)
+}
+
 # refuses_for REASON COMMAND...: it ends with 77 and says why
 refuses_for() {
     local reason=$1 status=0 said

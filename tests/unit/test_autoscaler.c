@@ -253,6 +253,23 @@ START_TEST(a_lost_answer_is_no_foreign_write)
 }
 END_TEST
 
+/* Prometheus answers and the list of Deployments does not: the count that is known is that from before the own write. */
+START_TEST(an_old_count_is_no_foreign_write)
+{
+    start(1, "fixed:6");
+    toy_scaler_run(&s, 15);
+    for (int tick = 0; tick < 60 && s.toy.targets[0].n_writes == 0; tick++)
+        toy_scaler_run(&s, 5);
+    s.toy.list_fails = true;
+    toy_scaler_run(&s, 20);
+    s.toy.list_fails = false;
+    settle_in();
+    ck_assert_int_eq(s.toy.targets[0].replicas, 6);
+    ck_assert_int_eq(toy_events(&s.toy, "ForeignScale", NULL), 0);
+    toy_scaler_close(&s);
+}
+END_TEST
+
 START_TEST(a_rollout_is_not_acted_on)
 {
     start(2, "fixed:1");
@@ -463,6 +480,44 @@ START_TEST(patience_and_limits_of_writes)
 }
 END_TEST
 
+START_TEST(patience_is_what_was_asked_for)
+{
+    start(2, "fixed:6");
+    s.toy.next_write = FLEET_THROTTLED;
+    s.toy.asks_patience_s = 120;
+    for (int tick = 0; tick < 60 && s.toy.n_writes == 0; tick++)
+        toy_scaler_run(&s, 5);
+    toy_scaler_run(&s, 110);
+    ck_assert_int_eq(s.toy.n_writes, 1);
+    s.toy.next_write = FLEET_DONE;
+    toy_scaler_run(&s, 60);
+    ck_assert_int_gt(s.toy.n_writes, 1);
+    toy_scaler_close(&s);
+}
+END_TEST
+
+/* Each read that hangs takes its five seconds; a tick of forty would be ended by kubelet. */
+START_TEST(pods_that_hang_do_not_hold_up_the_tick)
+{
+    toy_scaler_open(&s, 40, "hpa:target=60");
+    toy_scaler_start(&s);
+    settle_in();
+    for (int i = 0; i < 40; i++) {
+        s.toy.targets[i].pods_fail = true;
+        toy_annotate(&s.toy, i, "min-replicas", "2"); // all are due at once
+    }
+    s.toy.read_takes_s = 5;
+    double before_s = s.toy.monotonic_s;
+    autoscaler_tick(s.autoscaler);
+    ck_assert_int_eq(s.toy.n_reads_failed, 2);
+    ck_assert_double_le(s.toy.monotonic_s - before_s, 10);
+    CLEANUP_BUF struct buf why = {0};
+    ck_assert(board_why(s.board, "shop", "web-39", false, &why));
+    ck_assert_ptr_nonnull(strstr(why.bytes, "could not be read"));
+    toy_scaler_close(&s);
+}
+END_TEST
+
 START_TEST(an_unreachable_server_is_not_asked_for_every_target)
 {
     start(40, "fixed:6");
@@ -540,8 +595,9 @@ END_TEST
 SUITE("autoscaler", an_invalid_signal_never_scales_down, fallback_raises_to_its_count_and_never_lowers,
       flapping_is_bounded, only_active_writes, without_an_annotation_it_only_watches, every_tick_has_one_final_reason,
       why_tells_what_happened, lost_signals_are_told_once_and_so_is_their_return, another_scaler_makes_it_step_back,
-      a_foreign_write_makes_it_step_back, a_lost_answer_is_no_foreign_write, a_rollout_is_not_acted_on,
-      stale_signals_hold, a_pause_is_obeyed_in_the_next_tick, a_restart_does_not_go_down, zero_replicas_are_left_alone,
-      settings_are_per_target_and_reloaded, no_write_starts_after_the_deadline, two_processes_never_both_write,
-      patience_and_limits_of_writes, an_unreachable_server_is_not_asked_for_every_target, ups_are_written_first,
-      proposals_are_counted_against_the_hpa, senseless_annotations_are_refused_by_name)
+      a_foreign_write_makes_it_step_back, a_lost_answer_is_no_foreign_write, an_old_count_is_no_foreign_write,
+      a_rollout_is_not_acted_on, stale_signals_hold, a_pause_is_obeyed_in_the_next_tick, a_restart_does_not_go_down,
+      zero_replicas_are_left_alone, settings_are_per_target_and_reloaded, no_write_starts_after_the_deadline,
+      two_processes_never_both_write, patience_and_limits_of_writes, patience_is_what_was_asked_for,
+      pods_that_hang_do_not_hold_up_the_tick, an_unreachable_server_is_not_asked_for_every_target,
+      ups_are_written_first, proposals_are_counted_against_the_hpa, senseless_annotations_are_refused_by_name)

@@ -45,6 +45,25 @@ START_TEST(it_is_read_while_ticks_run)
 }
 END_TEST
 
+/* What nobody knows has no age: 0 would look as fresh as can be. */
+START_TEST(unknown_signals_have_no_age)
+{
+    CLEANUP_BUF struct buf known = {0}, unknown = {0};
+    toy_scaler_open(&s, 2, "fixed:5");
+    toy_scaler_start(&s);
+    toy_scaler_run(&s, 60);
+    board_metrics(s.board, &known);
+    ck_assert_ptr_nonnull(strstr(known.bytes, "maestro_autoscaler_signal_age_seconds{signal=\"rps\"} 10"));
+    for (int i = 0; i < 2; i++)
+        s.toy.targets[i].validity[SIGNAL_RPS] = VALIDITY_FAILED;
+    toy_scaler_run(&s, 60);
+    board_metrics(s.board, &unknown);
+    ck_assert_ptr_null(strstr(unknown.bytes, "maestro_autoscaler_signal_age_seconds{signal=\"rps\"}"));
+    ck_assert_ptr_nonnull(strstr(unknown.bytes, "maestro_autoscaler_signal_age_seconds{signal=\"cpu\"} 10"));
+    toy_scaler_close(&s);
+}
+END_TEST
+
 /* Every line is a comment or "name{labels} value", and no family comes twice. */
 START_TEST(metrics_are_well_formed)
 {
@@ -96,4 +115,5 @@ START_TEST(why_is_json_with_every_field)
 }
 END_TEST
 
-SUITE("board", it_is_read_while_ticks_run, metrics_are_well_formed, why_is_json_with_every_field)
+SUITE("board", it_is_read_while_ticks_run, unknown_signals_have_no_age, metrics_are_well_formed,
+      why_is_json_with_every_field)

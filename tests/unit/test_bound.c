@@ -45,20 +45,27 @@ START_TEST(nobody_beats_it)
 }
 END_TEST
 
+/* No step of more pods raises it. pods: from, to, step. */
+static void check_falls(const struct sim_model *m, const float *arrivals, int n_seconds, const double pods[3])
+{
+    double before = HUGE_VAL;
+    for (double n = pods[0]; n <= pods[1]; n += pods[2]) {
+        double bound = sim_bound_p95(m, 0, arrivals, n_seconds, n);
+        ck_assert_msg(bound <= before * (1 + 1e-6), "%g pods: %g ms, with %g fewer: %g", n, bound, pods[2], before);
+        before = bound;
+    }
+}
+
 START_TEST(it_is_monotone_and_says_something)
 {
     struct simulated s;
     simulated_profile(&s, "web-api");
     simulated_open(&s, 1);
-    double capacity = sim_capacity_rps(s.model, 0), before = HUGE_VAL;
+    double capacity = sim_capacity_rps(s.model, 0);
     float arrivals[30];
     for (int i = 0; i < 30; i++)
         arrivals[i] = (float)(5 * capacity);
-    for (double n = 1; n <= 20; n += 0.25) {
-        double bound = sim_bound_p95(s.model, 0, arrivals, 30, n);
-        ck_assert(bound <= before * (1 + 1e-6));
-        before = bound;
-    }
+    check_falls(s.model, arrivals, 30, (const double[]){1, 20, 0.25});
     ck_assert(sim_bound_p95(s.model, 0, arrivals, 30, 20) > 0.3 * s.profile.service.model.wait_ms);
     ck_assert(sim_bound_p95(s.model, 0, arrivals, 30, 2) > s.profile.service.latency_soft_ms); // far too few pods
     ck_assert(sim_bound_p95(s.model, 0, arrivals, 30, 5) < s.profile.service.latency_soft_ms * 1.01);
@@ -69,4 +76,19 @@ START_TEST(it_is_monotone_and_says_something)
 }
 END_TEST
 
-SUITE("bound", nobody_beats_it, it_is_monotone_and_says_something)
+/* Finely, and with a second that is three times the others: where the best that is sent to each pod is just enough, too. */
+START_TEST(a_burst_keeps_it_monotone)
+{
+    struct simulated s;
+    simulated_profile(&s, "web-api");
+    simulated_open(&s, 1);
+    double capacity = sim_capacity_rps(s.model, 0);
+    float arrivals[15];
+    for (int i = 0; i < 15; i++)
+        arrivals[i] = (float)(5 * capacity * (i == 7 ? 3 : 1));
+    check_falls(s.model, arrivals, 15, (const double[]){4, 12, 0.01});
+    simulated_close(&s);
+}
+END_TEST
+
+SUITE("bound", nobody_beats_it, it_is_monotone_and_says_something, a_burst_keeps_it_monotone)

@@ -127,6 +127,77 @@ START_TEST(finds_the_service_again)
 }
 END_TEST
 
+/* With CPU to spare, and the load of finds_the_service_again per place. */
+static void find_places(int places)
+{
+    struct service_profile p = small_service();
+    p.service.model.concurrency = places;
+    p.service.model.cpu_limit_cores = 1;
+    const struct calibrate_facts facts = facts_of(&p);
+    struct history s = schedule(15.0 * places);
+    double sum = 0;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct calibrate_fit fit;
+        struct err e = {0};
+        struct history h = play(&p, &s, true, seed);
+        ck_assert_msg(calibrate_fit(&h, &facts, &fit, &e), "%s", e.message);
+        const struct calibrate_value *found = &fit.values[CALIBRATE_CONCURRENCY];
+        sum += found->value;
+        ck_assert_int_eq(found->state, CALIBRATE_MEASURED);
+        ck_assert_msg(fabs(found->value - places) <= 1, "seed %d: %g places of %d; %s", (int)seed, found->value, places,
+                      found->source);
+        history_finish(&h);
+    }
+    ck_assert_msg(fabs(sum / 5 - places) < 0.5, "%g places of %d in the mean", sum / 5, places);
+    history_finish(&s);
+}
+
+/* From 8 places on the search goes by eighths. The tolerance is the rounding's half a place: plateau, waiting time and search
+ * are each known to about 0.5 %, so that at 16 it is three standard errors and more. */
+START_TEST(finds_as_many_places_as_there_are)
+{
+    find_places(8);
+    find_places(16);
+}
+END_TEST
+
+/* Requests that are turned away at once are not in the latency sum at the time-out: what is taken off for them leaves
+ * less than nothing, or less than a full pod holds. */
+START_TEST(quick_failures_hide_the_queue)
+{
+    const struct service_profile p = small_service();
+    const struct calibrate_facts facts = facts_of(&p);
+    const double timeout_s = facts.timeout_ms / 1000;
+    struct service_profile defaults;
+    struct history s = schedule(60);
+    profile_default(&defaults);
+    for (int k = 0; k < 2; k++) {
+        struct calibrate_fit fit;
+        struct err e = {0};
+        struct history h = play(&p, &s, true, 1);
+        int first = 0;
+        while (h.rows[first].failed <= 0)
+            first++;
+        const struct history_row from = h.rows[first];
+        for (int i = first; i < h.n; i++) {
+            struct history_row *row = &h.rows[i];
+            double held_s = from.latency_s + 2 * (row->time_s - from.time_s); // two requests in the pod
+            row->latency_s = k == 0 ? row->latency_s - timeout_s * row->failed : held_s + timeout_s * row->failed;
+        }
+        ck_assert_msg(calibrate_fit(&h, &facts, &fit, &e), "%s", e.message);
+        const struct calibrate_value *backlog = &fit.values[CALIBRATE_BACKLOG];
+        ck_assert_msg(backlog->state == CALIBRATE_UNKNOWN, "%g +- %g", backlog->value, backlog->error);
+        ck_assert_double_eq(backlog->value, defaults.service.model.backlog);
+        ck_assert_msg(strstr(backlog->source, "not in the latency sum at the time-out"), "%s", backlog->source);
+        near_value(&fit, CALIBRATE_CONCURRENCY, 4, 0);
+        if (k == 0) // the steps that say nothing of requests in the pod are left out
+            near_value(&fit, CALIBRATE_MEMORY_BASE_MIB, 8, 0.1);
+        history_finish(&h);
+    }
+    history_finish(&s);
+}
+END_TEST
+
 static bool fit_of(const struct service_profile *p, double top_rps, struct calibrate_fit *fit, struct err *e)
 {
     const struct calibrate_facts facts = facts_of(p);
@@ -254,27 +325,72 @@ START_TEST(records_come_back)
 }
 END_TEST
 
+static void write_and_read(const struct calibrate_fit *fit, struct buf *text, struct service_profile *out)
+{
+    char path[] = "/tmp/maestro-profile-XXXXXX.yaml";
+    struct err e = {0};
+    calibrate_write_profile(fit, text);
+    int file = mkstemps(path, 5);
+    ck_assert(file >= 0 && write(file, text->bytes, text->len) == (ssize_t)text->len && close(file) == 0);
+    bool done = profile_load(path, out, &e);
+    unlink(path);
+    ck_assert_msg(done, "%s\n%s", e.message, text->bytes);
+}
+
 START_TEST(writes_a_profile_that_is_read)
 {
     const struct service_profile p = small_service();
     static struct calibrate_fit fit;
     static struct service_profile read, meant;
-    char path[] = "/tmp/maestro-profile-XXXXXX.yaml";
     CLEANUP_BUF struct buf text = {0};
-    struct err e = {0};
-    ck_assert(fit_of(&p, 60, &fit, &e));
-    calibrate_write_profile(&fit, &text);
-    int file = mkstemps(path, 5);
-    ck_assert(file >= 0 && write(file, text.bytes, text.len) == (ssize_t)text.len && close(file) == 0);
-    bool done = profile_load(path, &read, &e);
-    unlink(path);
-    ck_assert_msg(done, "%s\n%s", e.message, text.bytes);
+    ck_assert(fit_of(&p, 60, &fit, NULL));
+    write_and_read(&fit, &text, &read);
     calibrate_profile(&fit, "x", &meant);
     ck_assert_double_eq_tol(read.service.model.wait_ms, meant.service.model.wait_ms, 0.01);
     ck_assert_int_eq(read.service.model.concurrency, 4);
     ck_assert_int_eq(read.measurement.buckets_ms.n, meant.measurement.buckets_ms.n);
     ck_assert_double_eq(read.pods.memory_limit_mib, 96);
     ck_assert(strstr(text.bytes, "# +- "));
+    ck_assert(!strstr(text.bytes, "a profile takes no"));
+}
+END_TEST
+
+/* As small_service(), but with pods that take so long, a backlog of 9000 and a warm-up from a twentieth of the speed. */
+static struct calibrate_fit odd_fit(double start_s)
+{
+    const struct service_profile p = small_service();
+    struct calibrate_fit fit = {.facts = facts_of(&p), .n_bounds = p.measurement.buckets_ms.n};
+    const double values[CALIBRATE_PARAMETERS] = {
+        [CALIBRATE_CPU_MS] = 2.5,         [CALIBRATE_CPU_CV] = 1,        [CALIBRATE_WAIT_MS] = 95,
+        [CALIBRATE_WAIT_CV] = 0.3,        [CALIBRATE_CONCURRENCY] = 4,   [CALIBRATE_BACKLOG] = 9000,
+        [CALIBRATE_MEMORY_BASE_MIB] = 8,  [CALIBRATE_START_S] = start_s, [CALIBRATE_START_CV] = 0.2,
+        [CALIBRATE_WARM_UP_SPEED] = 0.05, [CALIBRATE_SCRAPE_S] = 1};
+    for (int i = 0; i < CALIBRATE_PARAMETERS; i++)
+        fit.values[i] = (struct calibrate_value){.value = values[i], .state = CALIBRATE_MEASURED, .source = "s"};
+    memcpy(fit.bound_ms, p.measurement.buckets_ms.v, sizeof(double) * (size_t)fit.n_bounds);
+    return fit;
+}
+
+/* Starts of a profile are 1 to 600 s, a backlog is 8192 at most, and a pod warms up from a tenth of its speed at least. */
+START_TEST(what_a_profile_cannot_say_is_cut_to_what_it_can)
+{
+    static const struct {
+        double found_s, start_s, low_s, high_s;
+    } rows[] = {{0.5, 1, 1, 2}, {200, 200, 120, 400}, {310, 310, 186, 600}, {700, 600, 360, 600}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct calibrate_fit fit = odd_fit(rows[i].found_s);
+        struct service_profile read;
+        CLEANUP_BUF struct buf text = {0};
+        write_and_read(&fit, &text, &read);
+        ck_assert_double_eq(read.pods.start_s, rows[i].start_s);
+        ck_assert_double_eq(read.random.start_low_s, rows[i].low_s);
+        ck_assert_double_eq(read.random.start_high_s, rows[i].high_s);
+        ck_assert_int_eq(read.service.model.backlog, 8192);
+        ck_assert_double_eq(read.pods.warm_up_speed, 0.1);
+        ck_assert(strstr(text.bytes, "  backlog: 8192  # +- 0; s; found 9000, a profile takes no more\n"));
+        ck_assert(strstr(text.bytes, "  warm_up_speed: 0.1  # +- 0; s; found 0.05, a profile takes no less\n"));
+        ck_assert((strstr(text.bytes, "found 700, a profile takes no more") != NULL) == (i == 3));
+    }
 }
 END_TEST
 
@@ -322,5 +438,54 @@ START_TEST(twins_agree)
 }
 END_TEST
 
-SUITE("calibrate", finds_the_service_again, knows_what_it_does_not_know, tells_spreads_of_cpu, sees_pods_warm_up,
-      refuses_bad_data, records_come_back, writes_a_profile_that_is_read, twins_agree)
+/* As many steps as --check can be asked for: each is compared, and comes back from a record. */
+START_TEST(compares_every_step)
+{
+    const struct service_profile p = small_service();
+    const struct calibrate_facts facts = facts_of(&p);
+    const int n_steps = CALIBRATE_REPLICAS * CALIBRATE_STAIRS;
+    struct calibrate_facts facts_back;
+    struct history s = {0}, back;
+    struct calibrate_check check;
+    struct err e = {0};
+    CLEANUP_BUF struct buf text = {0};
+    for (int i = 0; i < n_steps; i++) {
+        int pods = 1 + i / CALIBRATE_STAIRS;
+        add(&s, 25, 1 + i, pods * (1 + i % CALIBRATE_STAIRS), pods);
+    }
+    struct history real = play(&p, &s, false, 1);
+    const struct history *sides[CALIBRATE_SIDES] = {&real, &real, &real};
+    ck_assert_msg(calibrate_compare(sides, 600, 0, &check, &e), "%s", e.message);
+    ck_assert_int_eq(check.n, n_steps); // a window each
+    for (int i = 0; i < n_steps; i++)
+        ck_assert_int_eq(check.windows[i].step, 1 + i);
+    ck_assert_int_eq(check.n_onsets, CALIBRATE_REPLICAS);
+    calibrate_check_finish(&check);
+    calibrate_write_record(&real, &facts, &text);
+    ck_assert_msg(calibrate_parse_record("r", text.bytes, text.len, &back, &facts_back, &e), "%s", e.message);
+    ck_assert_int_eq(back.rows[back.n - 1].step, n_steps);
+    history_finish(&back);
+    history_finish(&real);
+    history_finish(&s);
+}
+END_TEST
+
+START_TEST(steps_beyond_its_room_are_refused)
+{
+    struct history s = {0};
+    struct calibrate_check check;
+    struct err e = {0};
+    const struct history *sides[CALIBRATE_SIDES] = {&s, &s, &s};
+    for (int i = 0; i < 5 * CALIBRATE_REPLICAS * CALIBRATE_STAIRS; i++)
+        add(&s, 10, 1 + i % 2, 1, 1);
+    ck_assert(!calibrate_compare(sides, 15, 0, &check, &e));
+    ck_assert_int_eq(e.code, ERR_FORMAT);
+    ck_assert_msg(strstr(e.message, "more than 512 steps"), "%s", e.message);
+    history_finish(&s);
+}
+END_TEST
+
+SUITE("calibrate", finds_the_service_again, finds_as_many_places_as_there_are, quick_failures_hide_the_queue,
+      knows_what_it_does_not_know, tells_spreads_of_cpu, sees_pods_warm_up, refuses_bad_data, records_come_back,
+      writes_a_profile_that_is_read, what_a_profile_cannot_say_is_cut_to_what_it_can, twins_agree, compares_every_step,
+      steps_beyond_its_room_are_refused)

@@ -1,6 +1,7 @@
 /* Faults on purpose: what a file becomes for a target, and the life of the object on a server that injects, forgets, refuses
  * and takes its time. */
 #include <maestro/chaosmesh.h>
+#include <maestro/clock.h>
 
 #include "fake_cluster.h"
 #include "suite.h"
@@ -140,6 +141,7 @@ static struct {
     int looks_to_inject, looks_to_heal; /* negative: never */
     bool stored, deleted, recovered, unselected;
     bool lose_answer;   /* of the creation */
+    bool slow;          /* half a minute for a deletion */
     int fail_deletions; /* with 500 */
     bool absent;        /* no such resource: Chaos Mesh is not installed */
     int deletions, lists;
@@ -204,7 +206,7 @@ static struct fake_reply handle(void *context, const struct fake_request *reques
     if (chaos.fail_deletions-- > 0)
         return (struct fake_reply){.status = 500, .body = "{}"};
     chaos.deleted = true;
-    return (struct fake_reply){.body = "{}"};
+    return (struct fake_reply){.body = "{}", .delay_s = chaos.slow ? 30 : 0};
 }
 
 static void set_up(void)
@@ -269,6 +271,46 @@ START_TEST(waiting_ends_with_a_reason)
 }
 END_TEST
 
+START_TEST(a_fault_is_ended_without_waiting)
+{
+    static const struct chaosmesh_experiment nothing = {.plural = "podchaos", .space = "shop"};
+    bool gone = true;
+    set_up();
+    start();
+    chaos.looks_to_heal = 2;
+    chaos.fail_deletions = 1;
+    ck_assert(!chaosmesh_end(cluster.kube, &made, &gone, &e)); // not heard, not asked again
+    ck_assert_ptr_nonnull(strstr(e.message, "500"));
+    ck_assert_int_eq(chaos.deletions, 1);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_msg(chaosmesh_end(cluster.kube, &made, &gone, &e), "%s", e.message);
+        ck_assert_int_eq(gone, i == 2); // healed at the third look
+        ck_assert_int_eq(chaos.deletions, 2 + i);
+    }
+    gone = false;
+    ck_assert(chaosmesh_end(cluster.kube, &made, &gone, &e) && gone); // twice is fine
+    int n = fake_http_requests(cluster.server);
+    gone = false;
+    ck_assert(chaosmesh_end(cluster.kube, &nothing, &gone, &e) && gone);
+    ck_assert_int_eq(fake_http_requests(cluster.server), n);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_slow_server_delays_no_step)
+{
+    bool gone = false;
+    set_up();
+    start();
+    chaos.slow = true;
+    double began_s = clock_monotonic_s();
+    ck_assert(!chaosmesh_end(cluster.kube, &made, &gone, &e));
+    ck_assert_double_lt(clock_monotonic_s() - began_s, 3); // a second; the client's own limit is five
+    ck_assert(!gone);
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_lost_answer_leaves_a_name)
 {
     set_up();
@@ -328,5 +370,6 @@ START_TEST(without_chaos_mesh)
 END_TEST
 
 SUITE("chaosmesh", a_file_is_made_for_the_target, a_schedule_holds_a_fault, wrong_files_are_refused,
-      a_fault_lives_and_goes, waiting_ends_with_a_reason, a_lost_answer_leaves_a_name, a_dry_run_stores_nothing,
-      leftovers_are_swept, without_chaos_mesh)
+      a_fault_lives_and_goes, waiting_ends_with_a_reason, a_fault_is_ended_without_waiting,
+      a_slow_server_delays_no_step, a_lost_answer_leaves_a_name, a_dry_run_stores_nothing, leftovers_are_swept,
+      without_chaos_mesh)

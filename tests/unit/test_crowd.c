@@ -219,6 +219,49 @@ START_TEST(names_that_repeat)
 }
 END_TEST
 
+/* However far the clock has run away. */
+START_TEST(one_call_does_bounded_work)
+{
+    enum { TARGETS = 100, FAR_S = 1000000 };
+    struct crowd_config config = defaults();
+    config.targets = TARGETS;
+    config.replicas = 1;
+    struct crowd *c = open_crowd(&config, NULL, 0);
+    double before = total(c, "http_requests_total", "");
+    double left_s = crowd_advance(c, FAR_S), done_s = FAR_S - left_s;
+    ck_assert_double_ge(done_s * TARGETS, CROWD_WORK / 2);            // it gets somewhere,
+    ck_assert_double_le(done_s * TARGETS, CROWD_WORK + 10 * TARGETS); // and ends
+    near((total(c, "http_requests_total", "") - before) / (done_s * TARGETS), 100, 0.15);
+    double less_s = crowd_advance(c, FAR_S); // the next goes on
+    ck_assert_double_lt(less_s, left_s);
+    ck_assert_double_eq(crowd_advance(c, FAR_S - less_s), 0); // a clock that is set back is met at once
+    crowd_close(c);
+}
+END_TEST
+
+START_TEST(many_calls_show_what_one_does)
+{
+    enum { SPAN_S = 350, TARGETS = 3, SPEED = 20 };
+    struct crowd_config config = defaults();
+    CLEANUP_BUF struct buf far = {0}, near_by = {0};
+    int calls = 0;
+    config.targets = TARGETS;
+    config.speed = SPEED;
+    struct crowd *a = open_crowd(&config, NULL, 0), *b = open_crowd(&config, NULL, 0);
+    do
+        calls++;
+    while (crowd_advance(a, SPAN_S) > 0);
+    ck_assert_int_eq(calls, 1 + SPAN_S * TARGETS * SPEED / CROWD_WORK);
+    for (int i = 0; i <= 5 * SPAN_S; i++)
+        ck_assert_double_eq(crowd_advance(b, i / 5.0), 0); // it keeps up
+    crowd_expose(a, &far);
+    crowd_expose(b, &near_by);
+    ck_assert_str_eq(far.bytes, near_by.bytes);
+    crowd_close(a);
+    crowd_close(b);
+}
+END_TEST
+
 START_TEST(recorded_loads)
 {
     char folder[FOLDER_BYTES], path[96], wish[128];
@@ -285,5 +328,5 @@ START_TEST(a_thousand_targets)
 END_TEST
 
 SUITE("crowd", names_are_those_of_kubernetes, counters_tell_the_load, histogram_is_whole, scales,
-      pods_have_a_life_of_their_own, overload_fails_requests, names_that_repeat, recorded_loads, wrong_wishes,
-      a_thousand_targets)
+      pods_have_a_life_of_their_own, overload_fails_requests, names_that_repeat, one_call_does_bounded_work,
+      many_calls_show_what_one_does, recorded_loads, wrong_wishes, a_thousand_targets)

@@ -180,18 +180,35 @@ static void annotate(const char *old, const char *new)
     world.deployments = deployment.bytes;
 }
 
-START_TEST(a_limit_above_the_histogram_is_found)
+START_TEST(a_limit_out_of_the_histograms_reach_is_found)
 {
     begin();
     annotate("\"other\":\"x\"", "\"latencyHardConstraint\":\"800\"");
     examine("web", "");
     expect(DOCTOR_BAD, "limits", "hard limit 800 ms, highest finite bucket of the histogram 500 ms", "lower the limit");
-    annotate("\"800\"", "\"400\"");
+    annotate("\"800\"", "\"500\"");
+    examine("web", "");
+    expect(DOCTOR_BAD, "limits", "hard limit 500 ms", "lower the limit"); // p95 is 500 ms at most, and so never over it
+    annotate("\"500\"", "\"400\"");
     examine("web", "");
     expect(DOCTOR_GOOD, "limits", "hard limit 400 ms", "");
     annotate("\"400\"", "\"-4x\"");
     examine("web", "");
     expect(DOCTOR_BAD, "annotations", "latencyHardConstraint", "mend it");
+    end();
+}
+END_TEST
+
+START_TEST(a_deployment_that_nobody_watches_is_found)
+{
+    begin();
+    annotate("\"maestro.dev/mode\":\"shadow\",", "");
+    examine("web", "");
+    expect(DOCTOR_WARNING, "annotations", "does not watch a Deployment without an annotation under maestro.dev/",
+           "shadow");
+    world.kubernetes_settings.annotated = false;
+    examine("web", "");
+    ck_assert_ptr_null(find("annotations", "does not watch"));
     end();
 }
 END_TEST
@@ -228,7 +245,9 @@ START_TEST(a_policy_that_does_not_fit_is_found)
     buf_printf(&path, "%s/policies/pretrained/web-api.safetensors", getenv("MAESTRO_SOURCE"));
     begin();
     world.prometheus_settings.window_s = 120;
+    world.prometheus_settings.scrape_s = 30;
     examine("web", path.bytes);
+    expect(DOCTOR_BAD, "policy", "scrape interval, s: trained with 15, here 30", "prometheus.scrape_s");
     expect(DOCTOR_GOOD, "policy", "period, s: trained with 15, here 15", "");
     expect(DOCTOR_BAD, "policy", "rate window, s: trained with 60, here 120", "prometheus.window_s");
     annotate("\"other\":\"x\"", "\"maestro.dev/interval\":\"30s\"");
@@ -242,5 +261,5 @@ END_TEST
 
 SUITE("doctor", a_healthy_target_passes, a_missing_right_is_named, an_api_that_is_away_is_said_first,
       signals_without_data_are_told_apart, pods_that_are_not_scraped_are_told, another_scaler_is_found,
-      a_limit_above_the_histogram_is_found, a_wrong_preset_of_requests_is_found, a_missing_deployment_is_found,
-      a_policy_that_does_not_fit_is_found)
+      a_limit_out_of_the_histograms_reach_is_found, a_deployment_that_nobody_watches_is_found,
+      a_wrong_preset_of_requests_is_found, a_missing_deployment_is_found, a_policy_that_does_not_fit_is_found)

@@ -161,6 +161,67 @@ START_TEST(fixed_counts_cost_what_they_are)
 }
 END_TEST
 
+/* Three windows of two seeds: as sure as their three means, not as six runs. */
+START_TEST(seeds_of_a_window_are_no_windows)
+{
+    static const char *const texts[] = {"fixed:20", "fixed:9"};
+    static const double means[] = {0.5, 2.5, 4.5};
+    struct evaluate_plan plan = plan_of(prepare(texts, 2), 1);
+    struct evaluate_result r;
+    struct evaluate_verdict v;
+    struct stats_interval i, wanted = stats_t_interval(means, 3, 0.95);
+    struct evaluate_pair pair = {0, 1, 0, METRIC_UPS, false};
+    ck_assert(evaluate_all(&plan, &r, NULL));
+    for (int w = 0; w < 2 * r.n_windows; w++)
+        r.runs[w].metric[METRIC_UPS] = w < r.n_windows ? w : 0.0;
+    ck_assert(evaluate_verdict(&r, 0, 0, 0, &v, NULL));
+    ck_assert(evaluate_paired(&r, &pair, &i, NULL));
+    ck_assert_int_eq(v.n_windows, 3);
+    ck_assert_int_eq(i.n, 3);
+    ck_assert_double_eq_tol(v.metric[METRIC_UPS].low, wanted.low, 1e-9);
+    ck_assert_double_eq_tol(v.metric[METRIC_UPS].high, wanted.high, 1e-9);
+    ck_assert_double_eq_tol(i.low, wanted.low, 1e-9);
+    ck_assert_double_eq_tol(i.high, wanted.high, 1e-9);
+    evaluate_finish(&r);
+}
+END_TEST
+
+/* Two files of one policy, 10 and 12 above its windows' 0.5, 2.5 and 4.5; three of the baseline, at 1, 2 and 6 throughout. */
+static void lay_out_files(struct evaluate_result *r)
+{
+    static const double levels[] = {10, 12, 1, 2, 6};
+    for (int f = 0; f < 5; f++)
+        for (int w = 0; w < r->n_windows; w++) {
+            struct evaluate_run *run = &r->runs[f * r->n_windows + w];
+            run->metric[METRIC_UPS] = levels[f] + (f < 2 ? w : 0);
+            run->metric[METRIC_VIOLATION_TIME] = run->metric[METRIC_LONGEST_HARD_S] = 0.0;
+        }
+}
+
+/* How far its trained files lie apart is part of what is not known of a baseline: variances 4/3 of the windows, 1 of the
+ * policy's files and 7/3 of the baseline's, sum 14/3. */
+START_TEST(files_of_a_baseline_are_a_sample_too)
+{
+    static const char *const texts[] = {"new=fixed:20", "new=fixed:19", "old=fixed:9", "old=fixed:10", "old=fixed:11"};
+    struct evaluate_plan plan = plan_of(prepare(texts, 5), 1);
+    struct evaluate_result r;
+    double df = 196.0 / 9 / (16.0 / 9 / 2 + 1.0 / 1 + 49.0 / 9 / 2);
+    double half = stats_t_quantile(0.975, df) * sqrt(14.0 / 3);
+    ck_assert(evaluate_all(&plan, &r, NULL));
+    lay_out_files(&r);
+    for (int held = 0; held < 2; held++) { // which it does everywhere
+        struct evaluate_pair pair = {0, 1, 0, METRIC_UPS, held};
+        struct stats_interval i;
+        ck_assert(evaluate_paired(&r, &pair, &i, NULL));
+        ck_assert_double_eq_tol(i.mean, 2.5 + 11 - 3, 1e-9);
+        ck_assert_double_eq_tol(i.high - i.mean, half, 1e-9);
+        ck_assert_double_eq_tol(i.mean - i.low, half, 1e-9);
+        ck_assert_int_eq(i.n, 2 * 3);
+    }
+    evaluate_finish(&r);
+}
+END_TEST
+
 /* As if the first policy had been over soft half of the time. */
 static void break_first(struct evaluate_result *r, int trace)
 {
@@ -227,8 +288,8 @@ static void save_waverer(const char *path)
     ck_assert_msg(policyfile_save(&f, path, &e), "%s", e.message);
 }
 
-/* With the file's budget of one direction change an hour it could go down twice at most. */
-START_TEST(the_flap_budget_is_for_serving_only)
+/* With a budget of one direction change an hour it can go down twice at most. */
+START_TEST(the_flap_budget_is_the_protocols_not_the_files)
 {
     char path[64], text[80];
     snprintf(path, sizeof path, "/tmp/test_evaluate_%d.safetensors", (int)getpid());
@@ -239,8 +300,13 @@ START_TEST(the_flap_budget_is_for_serving_only)
     struct evaluate_result r = evaluate_with(1, n);
     double downs = evaluate_run_at(&r, 0, 0, 0, 0, 0)->metric[METRIC_DOWNS];
     evaluate_finish(&r);
+    config.flap_budget = 1;
+    r = evaluate_with(1, n);
+    double limited = evaluate_run_at(&r, 0, 0, 0, 0, 0)->metric[METRIC_DOWNS];
+    evaluate_finish(&r);
     unlink(path);
     ck_assert_double_ge(downs, 10.0); // of 60 decisions
+    ck_assert_double_le(limited, 2.0);
 }
 END_TEST
 
@@ -294,6 +360,38 @@ static void refuse(const char *names)
     ck_assert_msg(strstr(e.message, names) != NULL, "%s: %s", names, e.message);
 }
 
+START_TEST(loads_have_names_of_their_own)
+{
+    static const struct {
+        const char *text, *name, *given;
+    } rows[] = {
+        {"day.csv", "day", "day"},
+        {"mon/load.csv", "load", "mon/load"},
+        {"tue/load.csv#0..0.5", "load", "tue/load#0..0.5"},
+        {"tue/load.csv#0.5..1", "load", "tue/load#0.5..1"},
+        {"a,b.csv", "a,b", "a b"},
+        {"ALL.csv", "ALL", "ALL~2"},
+        {"mon/HELD.csv", "HELD", "mon/HELD"},
+        {"twice.csv", "twice", "twice"},
+        {"twice.csv", "twice", "twice~2"},
+        {"twice.csv", "twice", "twice~3"},
+        {"/a/folder/whose/name/is/so/long/that/no/trace/can/have/all/of/it/x.csv", "x",
+         "folder/whose/name/is/so/long/that/no/trace/can/have/all/of/it/x"},
+        {"x", "x", "x"},
+    };
+    enum { N = sizeof rows / sizeof *rows };
+    struct trace named[N] = {0};
+    const char *texts[N];
+    for (int i = 0; i < N; i++) {
+        texts[i] = rows[i].text;
+        snprintf(named[i].name, sizeof named[i].name, "%s", rows[i].name);
+    }
+    evaluate_name_traces(named, texts, N);
+    for (int i = 0; i < N; i++)
+        ck_assert_str_eq(named[i].name, rows[i].given);
+}
+END_TEST
+
 START_TEST(what_does_not_fit_is_refused)
 {
     static const char *const texts[] = {"hpa"};
@@ -301,6 +399,9 @@ START_TEST(what_does_not_fit_is_refused)
     config.period_s = 10.0; // does not divide the HPA's 15 s
     config.window_s = 900.0;
     refuse("evaluate.period_s");
+    prepare(texts, 1);
+    config.period_s = 1.0;
+    refuse("evaluate.period_s: the bounds need periods of at least 2 s, it is 1 s");
     prepare(texts, 1);
     config.window_s = 901.0;
     refuse("evaluate.window_s");
@@ -310,6 +411,12 @@ START_TEST(what_does_not_fit_is_refused)
     prepare(texts, 1);
     config.min_replicas = 21;
     refuse("evaluate.min_replicas");
+    prepare(texts, 1);
+    config.latency_soft_ms = 600.0;
+    refuse("evaluate.latency_soft_ms: 600 ms is above latency_hard_ms, 500 ms (the profile's)");
+    prepare(texts, 1);
+    config.latency_hard_ms = 100.0;
+    refuse("evaluate.latency_soft_ms: 150 ms (the profile's) is above latency_hard_ms, 100 ms");
     int n = 0;
     ck_assert(!evaluate_add_policy(policies, &n, 8, "=hpa", NULL));
     ck_assert(!evaluate_add_policy(policies, &n, 8, "x=hpa:aim=3", NULL));
@@ -318,5 +425,6 @@ START_TEST(what_does_not_fit_is_refused)
 END_TEST
 
 SUITE("evaluate", threads_do_not_change_results, runs_stand_alone, the_hpa_follows_a_step_of_load,
-      fixed_counts_cost_what_they_are, costs_are_compared_where_the_baseline_holds, the_flap_budget_is_for_serving_only,
-      files_read_back, what_does_not_fit_is_refused)
+      fixed_counts_cost_what_they_are, seeds_of_a_window_are_no_windows, files_of_a_baseline_are_a_sample_too,
+      costs_are_compared_where_the_baseline_holds, the_flap_budget_is_the_protocols_not_the_files, files_read_back,
+      loads_have_names_of_their_own, what_does_not_fit_is_refused)

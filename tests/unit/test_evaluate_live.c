@@ -123,6 +123,8 @@ START_TEST(what_was_measured_comes_out)
     ck_assert(isnan(hpa->metric[METRIC_P50_MS]));
     ck_assert(isnan(hpa->metric[METRIC_REGRET_COST]));
     ck_assert_double_eq_tol(r.timeline[0].p95_ms, 120, 1e-9);
+    ck_assert(isnan(r.windows[0].demand[0]));
+    ck_assert(isnan(five->metric[METRIC_REGRET_REWARD]));
     CLEANUP_BUF struct buf table = {0};
     ck_assert_msg(evaluate_table(&r, 1, &table, &e), "%s", e.message);
     ck_assert_ptr_nonnull(strstr(table.bytes, "shop/web, live, 1 to 20 replicas; soft 100 ms"));
@@ -153,6 +155,20 @@ START_TEST(unseen_periods_are_left_out)
 }
 END_TEST
 
+START_TEST(limits_in_the_wrong_order_are_refused)
+{
+    struct evaluate_result r;
+    struct err e = {0};
+    prepare();
+    plan.target.latency_soft_ms = 201;
+    ck_assert(!evaluate_live(&plan, &r, &e));
+    ck_assert_int_eq(e.code, ERR_USAGE);
+    ck_assert_msg(strstr(e.message, "shop/web: its soft latency limit, 201 ms, is above the hard one"), "%s",
+                  e.message);
+    ck_assert_int_eq(toy.n_advances, 0);
+}
+END_TEST
+
 START_TEST(it_ends_when_told)
 {
     struct evaluate_result r;
@@ -167,4 +183,5 @@ START_TEST(it_ends_when_told)
 }
 END_TEST
 
-SUITE("evaluate_live", what_was_measured_comes_out, unseen_periods_are_left_out, it_ends_when_told)
+SUITE("evaluate_live", what_was_measured_comes_out, unseen_periods_are_left_out, limits_in_the_wrong_order_are_refused,
+      it_ends_when_told)

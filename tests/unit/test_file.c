@@ -5,6 +5,7 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -128,6 +129,9 @@ START_TEST(folders_with_parents)
     ck_assert(file_exists(at("a/b/c")));
     write_text(at("a/file"), "x");
     ck_assert(!file_make_folder(at("a/file"), &e));
+    ck_assert(file_make_parent(at("d/e/file"), &e) && file_exists(at("d/e")) && !file_exists(at("d/e/file")));
+    ck_assert(file_make_parent("file", &e) && file_make_parent("/file", &e));
+    ck_assert(!file_make_parent(at("a/file/b"), &e));
     ck_assert(!file_make_folder(at("a/file/b"), &e));
     ck_assert(!file_make_folder("", &e));
     folder_remove(folder);
@@ -273,7 +277,43 @@ START_TEST(a_path_too_long_is_refused)
 }
 END_TEST
 
+static void bare(const char *path, const char *name)
+{
+    char found[PATH_MAX];
+    file_bare_name(path, found, sizeof found);
+    ck_assert_str_eq(found, name);
+}
+
+START_TEST(slashes_at_the_end_are_no_part_of_a_name)
+{
+    bare("runs/live", "runs/live");
+    bare("runs/live/", "runs/live");
+    bare("runs/live///", "runs/live");
+    bare("/", "/");
+    bare("//", "/");
+    bare("", "");
+    bare("runs/.hidden", "runs/.hidden");
+}
+END_TEST
+
+START_TEST(dots_at_the_end_stand_for_a_folder_with_a_name)
+{
+    char here[PATH_MAX];
+    char path[2 * PATH_MAX];
+    ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+    bare(".", here);
+    bare("./", here);
+    snprintf(path, sizeof path, "%s/.", here);
+    bare(path, here);
+    snprintf(path, sizeof path, "%s/none/..", here); // does not exist: what it stands for is not known
+    bare(path, path);
+    *strrchr(here, '/') = '\0';
+    bare("..", here[0] ? here : "/");
+}
+END_TEST
+
 SUITE("file", written_files_read_back_and_leave_no_traces, a_sweep_takes_what_killed_writers_left,
       reading_says_what_is_wrong, append_and_cut, folders_with_parents, a_read_only_folder_keeps_the_old_file,
       a_write_cut_short_keeps_the_old_file, a_full_disk_keeps_the_old_file, a_kill_leaves_the_old_file_or_the_new_one,
-      a_path_too_long_is_refused)
+      a_path_too_long_is_refused, slashes_at_the_end_are_no_part_of_a_name,
+      dots_at_the_end_stand_for_a_folder_with_a_name)

@@ -132,6 +132,30 @@ START_TEST(stabilisation_waits_for_the_window)
 }
 END_TEST
 
+/* The longest window that is taken is kept whole: 64 decisions. */
+START_TEST(windows_are_as_long_as_the_history)
+{
+    const struct guard_config whole = {.enabled = true, .stabilise_down_s = 960, .rate_period_s = 960};
+    const struct guard_config up = {.stabilise_up_s = 961}, down = {.stabilise_down_s = 961},
+                              rate = {.rate_period_s = 961};
+    struct guard_state state;
+    struct err e = {0};
+    ck_assert(guard_check(&whole, 15, "guard.", &e));
+    guard_reset(&state, 0, 5);
+    for (int t = 15; t < 960; t += 15) {
+        struct sample s = healthy(t, 5);
+        expect(run(&whole, &state, &s, 4), 5, GUARD_REASON_STABILISED_DOWN);
+    }
+    struct sample s = healthy(960, 5);
+    expect(run(&whole, &state, &s, 4), 4, GUARD_REASON_POLICY);
+    ck_assert(!guard_check(&up, 15, "guard.", &e));
+    ck_assert_int_eq(e.code, ERR_USAGE);
+    ck_assert_str_eq(e.message, "guard.stabilise_up_s: 961 s is longer than 64 control periods of 15 s: at most 960 s");
+    ck_assert(!guard_check(&down, 15, "guard_", &e) && strstr(e.message, "guard_stabilise_down_s"));
+    ck_assert(!guard_check(&rate, 15, "guard_", &e) && strstr(e.message, "guard_rate_period_s"));
+}
+END_TEST
+
 START_TEST(rate_counts_what_was_done)
 {
     const struct guard_config config = {.enabled = true, .rate_up = 3, .rate_down = 1, .rate_period_s = 60};
@@ -472,5 +496,6 @@ SUITE("guard", outside_the_training_range_the_rule_decides_and_never_down, a_you
       a_rollout_is_not_read_as_load, starting_pods_count_on_the_way_up, paused_scale_in_and_lowered_max,
       strict_holds_policies_with_windows_of_their_own, passes_a_sound_proposal, partial_failure_never_scales_down,
       blindness_and_failure_fall_back, unreadable_replicas_write_nothing, stabilisation_waits_for_the_window,
-      rate_counts_what_was_done, flap_budget_leaves_only_up, absolute_policies_bring_their_own_windows,
-      humans_have_the_last_word, a_million_random_ticks, reasons_have_distinct_names)
+      windows_are_as_long_as_the_history, rate_counts_what_was_done, flap_budget_leaves_only_up,
+      absolute_policies_bring_their_own_windows, humans_have_the_last_word, a_million_random_ticks,
+      reasons_have_distinct_names)

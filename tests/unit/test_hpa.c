@@ -329,12 +329,26 @@ START_TEST(stabilisation)
 }
 END_TEST
 
+/* An hour at a recommendation a second: the first of 3600 is still the highest. */
+START_TEST(a_long_window_is_kept_whole)
+{
+    struct hpa_behaviour b = hpa_behaviour_default();
+    struct hpa_history h = {0};
+    b.down.window_s = 3600.0;
+    for (int t = 0; t < 3600; t++)
+        hpa_note(&h, &b, t, t == 0 ? 9 : t == 1 ? 7 : 5 + t % 2);
+    ck_assert_int_eq(hpa_stabilise(&b, &h, 3599.0, 9, 5), 9);
+    ck_assert_int_eq(hpa_stabilise(&b, &h, 3600.0, 9, 5), 7);
+    ck_assert_int_eq(hpa_stabilise(&b, &h, 3601.0, 9, 5), 6);
+}
+END_TEST
+
 START_TEST(obsolete_slots_are_used_again)
 {
     struct hpa_behaviour b = hpa_behaviour_default();
     struct hpa_history h = {0};
     for (int i = 0; i < 100000; i++)
-        hpa_note(&h, &b, 15.0 * i, i % 7);
+        hpa_note(&h, &b, 15.0 * i, i);
     ck_assert_int_le(h.n_recommendations, 22); // 300 s / 15 s + this one + one obsolete
 }
 END_TEST
@@ -451,5 +465,6 @@ START_TEST(at_least_68_rows)
 }
 END_TEST
 
-SUITE("hpa", cpu, pod_object_and_external_metrics, limits_and_rates, stabilisation, obsolete_slots_are_used_again,
-      several_metrics, a_tolerance_swallows_steps_of_one, cpu_that_is_no_number_is_missing, at_least_68_rows)
+SUITE("hpa", cpu, pod_object_and_external_metrics, limits_and_rates, stabilisation, a_long_window_is_kept_whole,
+      obsolete_slots_are_used_again, several_metrics, a_tolerance_swallows_steps_of_one,
+      cpu_that_is_no_number_is_missing, at_least_68_rows)

@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <malloc.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -577,9 +579,44 @@ START_TEST(waiting_for_a_connection_counts)
 }
 END_TEST
 
+static volatile sig_atomic_t heard;
+
+static void hear(int signal_number)
+{
+    heard = signal_number;
+}
+
+/* Sent to this thread alone, which has it blocked while it asks: the server's own does not take it. */
+START_TEST(a_sigpipe_of_somebody_else_is_passed_on)
+{
+    struct sigaction action = {.sa_handler = hear}, before;
+    sigset_t only, mask;
+    sigemptyset(&action.sa_mask);
+    sigemptyset(&only);
+    sigaddset(&only, SIGPIPE);
+    sigaction(SIGPIPE, &action, &before);
+    pthread_sigmask(SIG_BLOCK, &only, &mask);
+    struct scene s = open_scene(&(struct fake_reply){.delay_s = 0.6}, 1, &plain);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+        kill(getppid(), SIGPIPE);
+        _exit(0);
+    }
+    ck_assert_msg(http_do(s.h, &(struct http_request){.url = s.url}, &s.r, &s.e), "%s", s.e.message);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    ck_assert_int_eq(heard, SIGPIPE);
+    sigaction(SIGPIPE, &before, NULL);
+    close_scene(&s);
+}
+END_TEST
+
 SUITE("http", asks_and_is_answered, every_method, nobody_listens, no_such_name, connection_takes_too_long,
       answers_too_late, breaks_off, talks_garbage, answers_too_much, headers_without_end, gzip_bomb,
       redirects_are_answers, wrong_requests, retries_are_bounded, not_repeated_unless_allowed,
       lost_connection_does_not_repeat_a_write, what_was_never_sent_goes_out_on_a_fresh_connection, obeys_retry_after,
       never_beyond_its_own_time, proxies_of_the_environment_are_ignored, thousand_requests_leave_nothing,
-      thousand_failures_leave_nothing, flapping_leaves_nothing, side_by_side, waiting_for_a_connection_counts)
+      thousand_failures_leave_nothing, flapping_leaves_nothing, side_by_side, waiting_for_a_connection_counts,
+      a_sigpipe_of_somebody_else_is_passed_on)

@@ -237,7 +237,7 @@ END_TEST
 
 /* What a walk saw: names in order, and how often it began. */
 struct seen {
-    int n, begun, stop_after;
+    int n, begun, stop_after, n_unreadable;
     char names[64];
 };
 
@@ -257,6 +257,14 @@ static bool each(void *context, const struct json *object)
     size_t length = strlen(seen->names);
     snprintf(seen->names + length, sizeof seen->names - length, "%s", name);
     return ++seen->n != seen->stop_after;
+}
+
+static void unreadable(void *context, const struct err *why)
+{
+    struct seen *seen = context;
+    ck_assert_int_eq(why->code, ERR_FORMAT);
+    ck_assert_msg(strstr(why->message, "shop/odd: "), "%s", why->message);
+    seen->n_unreadable++;
 }
 
 static bool list(struct seen *seen, const char *path, const char *selector)
@@ -355,6 +363,39 @@ START_TEST(broken_lists_are_refused)
         ck_assert_int_eq(answer.outcome, KUBE_BROKEN);
         close_all();
     }
+}
+END_TEST
+
+/* A pod's arguments may hold a NUL: `tr '\n' '\0'` in double quotes of YAML does. */
+START_TEST(a_nul_in_a_text_is_read)
+{
+    struct fake_reply script = {.body = PAGE("{\"name\":\"a\\u0000b\"},{\"name\":\"c\\\\u0000\"}", "")};
+    struct seen seen = {0};
+    open_script(&script, 1);
+    ck_assert_msg(list(&seen, "/x", NULL), "%s", answer.why.message);
+    ck_assert_str_eq(seen.names, "a\xef\xbf\xbd"
+                                 "bc\\u0000");
+    struct kube_call call = {.verb = KUBE_GET, .path = "/x"};
+    ck_assert_msg(kube_do(cluster.kube, &call, &answer), "%s", answer.why.message);
+    close_all();
+}
+END_TEST
+
+START_TEST(an_unreadable_item_is_told_of_and_passed)
+{
+    struct fake_reply script = {.body =
+                                    PAGE("{\"name\":\"a\"},{\"x\":1,\"x\":2,\"metadata\":{\"name\":\"odd\",\"labels\":"
+                                         "{\"name\":\"inner\"},\"namespace\":\"shop\"}},{\"name\":\"b\"}",
+                                         "")};
+    struct seen seen = {0};
+    struct kube_walk walk = {.context = &seen, .begin = begin, .each = each, .unreadable = unreadable};
+    open_script(&script, 1);
+    ck_assert_msg(kube_list(cluster.kube, "/x", NULL, &walk, &answer), "%s", answer.why.message);
+    ck_assert_str_eq(seen.names, "ab");
+    ck_assert_int_eq(seen.n_unreadable, 1);
+    ck_assert(!list(&seen, "/x", NULL));
+    expect_why("shop/odd: ");
+    close_all();
 }
 END_TEST
 
@@ -467,5 +508,6 @@ SUITE("kube", each_status_has_its_meaning, a_server_that_is_away_is_unreachable,
       a_long_reason_loses_its_middle, the_longer_wait_is_obeyed, a_refused_token_is_read_again_at_once,
       a_password_is_sent, writes_say_who_they_are, a_list_is_read_page_by_page, a_forgotten_list_begins_anew,
       a_list_that_is_always_forgotten_gives_up, a_list_can_be_stopped, broken_lists_are_refused,
-      a_list_that_repeats_a_page_ends, an_empty_list_may_be_null, the_scale_is_read, the_scale_is_written,
-      rights_are_asked_for, a_slow_server_costs_the_calls_time)
+      a_nul_in_a_text_is_read, an_unreadable_item_is_told_of_and_passed, a_list_that_repeats_a_page_ends,
+      an_empty_list_may_be_null, the_scale_is_read, the_scale_is_written, rights_are_asked_for,
+      a_slow_server_costs_the_calls_time)

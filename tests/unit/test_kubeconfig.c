@@ -217,6 +217,8 @@ START_TEST(nonsense_is_refused_by_name)
         {"{server: 'https://x'}", "{client-certificate-data: " CERTIFICATE_DATA "}",
          "client-key of user 'u' is missing"},
         {"{server: 'https://x'}", "{client-key-data: " KEY_DATA "}", "client-certificate of user 'u' is missing"},
+        {"{server: 'https://x'}", "{token: t, as: 'system:serviceaccount:demo:limited'}", "as of user 'u' asks for"},
+        {"{server: 'https://x'}", "{token: t, as-groups: [viewers]}", "as-groups of user 'u' asks for"},
         {"{server: 'https://x'}", "{token: 'a b'}", "token of user 'u' holds blanks"},
         {"{server: 'https://x'}", "{token: \"a\\nX: y\"}", "token of user 'u' holds blanks"},
     };

@@ -318,22 +318,68 @@ START_TEST(blindness_at_the_start_is_not_rewarded)
 }
 END_TEST
 
+static void note_change(void *arg, const struct microservice_step *row)
+{
+    const struct journal_record *r = row->record;
+    *(int *)arg = r->written ? abs(r->guard.replicas - r->guard.from) : 0;
+}
+
+/* The same steps without and with a penalty, judged by the truth: only what is learnt from differs, by the penalty. */
+START_TEST(changes_cost_under_the_true_judge_too)
+{
+    static struct bench b;
+    struct microservice_config config = defaults();
+    float obs[OBSERVATION_LIMIT];
+    unsigned char mask[ACTIONS_LIMIT];
+    struct env dear;
+    struct env_result free_step, dear_step;
+    struct env_episode one, two;
+    int change = 0, n_changed = 0;
+    config.judge = JUDGE_TRUE;
+    open_bench(&b, &config, "default", true);
+    b.parts.reward.change_penalty = 0.5;
+    b.parts.on_step = note_change;
+    b.parts.on_step_arg = &change;
+    ck_assert(microservice_open(&b.parts, &dear, NULL));
+    void *first = new_state(&b.env, 1, 0), *second = new_state(&dear, 1, 0);
+    ck_assert(b.env.ops->reset(&b.env, first, obs, mask, NULL) && dear.ops->reset(&dear, second, obs, mask, NULL));
+    for (int i = 0; i < 40; i++) {
+        int action = i % 2 ? 4 : 1; // up by 2, down by 1
+        ck_assert(b.env.ops->step(&b.env, first, action, obs, mask, &free_step, NULL));
+        ck_assert(dear.ops->step(&dear, second, action, obs, mask, &dear_step, NULL));
+        /* 1e-6: rewards are floats */
+        ck_assert_double_eq_tol((double)(free_step.reward - dear_step.reward), 0.5 * change / 20, 1e-6);
+        n_changed += change > 0;
+    }
+    b.env.ops->episode(&b.env, first, &one);
+    dear.ops->episode(&dear, second, &two);
+    ck_assert_double_eq(one.reward_true, two.reward_true);
+    ck_assert_int_gt(n_changed, 10);
+    free(first);
+    free(second);
+    dear.ops->close(&dear);
+    close_bench(&b);
+}
+END_TEST
+
 START_TEST(bad_settings_are_refused_by_key)
 {
-    static const char *const KEYS[] = {"period_s", "min_replicas", "max_replicas_low", "latency_soft_ms", "actions"};
+    static const char *const KEYS[] = {"period_s", "min_replicas",    "max_replicas_low", "latency_soft_ms",
+                                       "actions",  "latency_soft_ms", "latency_hard_ms",  "guard.rate_period_s"};
     static struct bench b;
     struct microservice_config config = defaults();
     open_bench(&b, &config, "default", true);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 8; i++) {
         struct microservice_parts parts = b.parts;
         struct env env;
         struct err e = {0};
         parts.config.period_s = i == 0 ? 15.5 : 15;
         parts.config.min_replicas = i == 1 ? 21 : 1;
         parts.config.max_replicas_low = i == 2 ? 30 : 0;
-        parts.config.latency_soft_ms = i == 3 ? 500 : 0;
-        parts.config.latency_hard_ms = i == 3 ? 400 : 0;
+        parts.config.latency_soft_ms = i == 3 ? 500 : i == 5 ? 501 : 0; // the profile: 150 and 500
+        parts.config.latency_hard_ms = i == 3 ? 400 : i == 6 ? 149 : 0;
         parts.config.actions.n = i == 4 ? 1 : 6; // {-2}: no 0
+        parts.guard.rate_period_s = i == 7 ? 961 : 960;
         ck_assert_msg(!microservice_open(&parts, &env, &e), "%s was taken", KEYS[i]);
         ck_assert_int_eq(e.code, ERR_USAGE);
         ck_assert_msg(strstr(e.message, KEYS[i]), "'%s' does not name %s", e.message, KEYS[i]);
@@ -346,4 +392,4 @@ END_TEST
 SUITE("microservice", an_episode_is_cut_after_its_steps, same_seed_same_bytes_and_a_copy_goes_on_alike,
       masks_follow_the_limits_and_can_be_off, the_max_is_drawn_where_asked, one_replica_unconstrained_gives_56,
       a_hard_violation_ends_where_configured, steps_are_reported_when_asked, blindness_at_the_start_is_not_rewarded,
-      bad_settings_are_refused_by_key)
+      changes_cost_under_the_true_judge_too, bad_settings_are_refused_by_key)

@@ -288,6 +288,27 @@ START_TEST(budget_spent_grows_and_fades)
 }
 END_TEST
 
+/* As in the reward: where one limit is unset, the other stands for both. */
+START_TEST(a_hard_limit_alone_is_a_budget_too)
+{
+    struct observation_spec spec = spec_of("all");
+    struct observation_state state;
+    struct target target = TARGET;
+    target.latency_soft_ms = 0;
+    struct sample s = sample_of(0, 100, 4, 100, 80);
+    observation_reset(&spec, &state, &target, &s);
+    for (int t = 1; t <= 20; t++) {
+        s = sample_of(15 * t, 100, 4, TARGET.latency_hard_ms * 2, 80);
+        observation_update(&spec, &state, &target, &s);
+    }
+    ck_assert_double_gt(feature(&spec, &state, "over_10"), 1.0);
+    target.latency_hard_ms = 0;
+    observation_reset(&spec, &state, &target, &s);
+    observation_update(&spec, &state, &target, &s);
+    ck_assert_double_lt(feature(&spec, &state, "over_10"), 0.1);
+}
+END_TEST
+
 START_TEST(every_feature_is_finite_and_bounded)
 {
     static const double ODD[] = {(double)NAN, (double)INFINITY, -5, 0, 1e15, 1e-300, 1e300};
@@ -343,5 +364,5 @@ END_TEST
 SUITE("observation", lists_read_back_and_hash, unknown_names_and_versions_are_refused, logarithm_is_close_and_monotone,
       first_look_by_hand, an_unknown_error_ratio_is_no_zero, history_moves_with_updates_only,
       bad_signals_keep_the_last_value, idle_is_not_fast, trends_and_peaks_follow_the_load,
-      bursts_tell_noisy_loads_from_calm_ones, budget_spent_grows_and_fades, every_feature_is_finite_and_bounded,
-      asking_changes_nothing)
+      bursts_tell_noisy_loads_from_calm_ones, budget_spent_grows_and_fades, a_hard_limit_alone_is_a_budget_too,
+      every_feature_is_finite_and_bounded, asking_changes_nothing)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "simulate.h"
 #include "suite.h"
 
 #define TRACES 3
@@ -223,4 +224,55 @@ START_TEST(the_bound_is_near_on_a_constant_load)
 }
 END_TEST
 
-SUITE("oracle", no_policy_beats_the_bound, the_bound_is_near_on_a_constant_load)
+/* A period of fifteen seconds whose last one is the busiest. */
+static void late_burst(float arrivals[15], double base, double peak)
+{
+    for (int i = 0; i < 15; i++)
+        arrivals[i] = (float)(i < 14 ? base : peak);
+}
+
+/* In steps of a quarter; INFINITY: more than the oracle looks at. */
+static double fewest_for(const struct sim_model *m, const float *arrivals, double soft_ms)
+{
+    for (double pods = 1; pods <= 40; pods += 0.25)
+        if (sim_bound_p95(m, 0, arrivals, 15, pods) <= soft_ms)
+            return pods;
+    return (double)INFINITY;
+}
+
+/* What comes shortly before a period ends is in time, so a burst is easiest there: the kept answer must not ask for more. */
+static int ask_for_bursts(const struct sim_model *m, double soft_ms)
+{
+    const struct oracle_config q = {
+        .model = m, .period_s = 15, .target = {"t", 1, 20, soft_ms, 2 * soft_ms}, .reward = &reward};
+    struct oracle *oracle;
+    int n_above_floor = 0;
+    ck_assert(oracle_open(&q, &oracle, NULL));
+    for (double base = 100; base < 5000; base *= 1.5)
+        for (double times = 1; times < 10; times *= 1.2) {
+            float arrivals[15];
+            struct oracle_answer a;
+            late_burst(arrivals, base, base * times);
+            ck_assert(oracle_solve(oracle, arrivals, 1, &a, NULL, NULL));
+            double fewest = fewest_for(m, arrivals, soft_ms);
+            ck_assert_msg(!a.budget.possible || a.budget.pods_mean <= fewest,
+                          "%g/s, then %g times that: %.2f, not %.2f", base, times, a.budget.pods_mean, fewest);
+            n_above_floor += a.budget.possible && a.budget.pods_mean > 1;
+        }
+    oracle_close(oracle);
+    return n_above_floor;
+}
+
+START_TEST(a_late_burst_needs_what_is_kept_for_it)
+{
+    struct simulated s;
+    simulated_profile(&s, "web-api");
+    s.profile.service.model.balancing = BALANCE_REQUEST; // else a burst on the busiest pod excuses any count
+    simulated_open(&s, 1);
+    ck_assert_int_gt(ask_for_bursts(s.model, 100), 0);
+    ck_assert_int_gt(ask_for_bursts(s.model, 1000), 0);
+    simulated_close(&s);
+}
+END_TEST
+
+SUITE("oracle", no_policy_beats_the_bound, the_bound_is_near_on_a_constant_load, a_late_burst_needs_what_is_kept_for_it)

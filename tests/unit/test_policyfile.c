@@ -199,5 +199,23 @@ START_TEST(older_files_lack_the_serving_steps)
 }
 END_TEST
 
+START_TEST(windows_longer_than_the_guard_remembers_are_refused)
+{
+    static struct policy_file f, g;
+    struct err e = {0};
+    make(&f);
+    f.control.guard.stabilise_down_s = 960;
+    ck_assert(policyfile_save(&f, path, &e));
+    ck_assert_msg(policyfile_load(path, &g, &e), "%s", e.message);
+    policyfile_finish(&g);
+    f.control.guard.stabilise_down_s = 961;
+    ck_assert(policyfile_save(&f, path, &e));
+    ck_assert(!policyfile_load(path, &g, &e));
+    ck_assert_int_eq(e.code, ERR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(e.message, "guard_stabilise_down_s: 961 s is longer"));
+    finish(&f);
+}
+END_TEST
+
 SUITE("policyfile", older_files_lack_the_serving_steps, everything_comes_back, wrong_files_are_refused_by_field,
-      a_bad_policy_is_not_written, a_missing_file_is_named)
+      windows_longer_than_the_guard_remembers_are_refused, a_bad_policy_is_not_written, a_missing_file_is_named)

@@ -3,33 +3,13 @@
 #include <maestro/prom.h>
 
 #include "fake_http.h"
-#include "folder.h"
+#include "real_prometheus.h"
 #include "suite.h"
 
-#include <maestro/clock.h>
-
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <math.h>
-#include <netinet/in.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #define TARGETS 1000
 #define OLD_S 100.0 /* how long ago the last sample of old_value was taken */
-
-static const char *const places[] = {"/usr/bin/prometheus", "/usr/local/bin/prometheus"};
-
-static const char *find_prometheus(void)
-{
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (access(places[i], X_OK) == 0)
-            return places[i];
-    return NULL;
-}
 
 /* The time of the old sample does not move. */
 static struct fake_reply expose(void *context, const struct fake_request *r)
@@ -47,81 +27,31 @@ static struct fake_reply expose(void *context, const struct fake_request *r)
 }
 
 struct world {
-    char folder[FOLDER_BYTES], url[64];
     double start_s;
     struct fake_http *exporter;
-    pid_t pid;
+    struct real_prometheus prometheus;
     struct prom *p;
 };
 
-static int free_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
-    int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert(s >= 0 && bind(s, (struct sockaddr *)&a, n) == 0 && getsockname(s, (struct sockaddr *)&a, &n) == 0);
-    close(s);
-    return ntohs(a.sin_port);
-}
-
-static void write_config(const struct world *w, const char *path)
-{
-    FILE *file = fopen(path, "w");
-    ck_assert_ptr_nonnull(file);
-    fprintf(file,
-            "global: {scrape_interval: 2s, scrape_timeout: 2s}\n"
-            "scrape_configs: [{job_name: t, static_configs: [{targets: ['127.0.0.1:%d']}]}]\n",
-            fake_http_port(w->exporter));
-    ck_assert_int_eq(fclose(file), 0);
-}
-
-static void run_prometheus(const struct world *w, int port)
-{
-    char config[128], storage[128], address[64], log[128];
-    snprintf(config, sizeof config, "--config.file=%s/prometheus.yaml", w->folder);
-    snprintf(storage, sizeof storage, "--storage.tsdb.path=%s/data", w->folder);
-    snprintf(address, sizeof address, "--web.listen-address=127.0.0.1:%d", port);
-    snprintf(log, sizeof log, "%s/log", w->folder);
-    prctl(PR_SET_PDEATHSIG, SIGKILL); // a failed check must not leave it behind
-    int out = open(log, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (out >= 0 && dup2(out, STDOUT_FILENO) >= 0 && dup2(out, STDERR_FILENO) >= 0)
-        execl(find_prometheus(), "prometheus", config, storage, address, "--log.level=warn", (char *)NULL);
-    _exit(127);
-}
-
 static void start_world(struct world *w)
 {
-    char path[128];
-    int port = free_port();
+    char config[256];
     struct err e = {0};
-    folder_make(w->folder);
     w->start_s = clock_wall_s();
     w->exporter = fake_http_open(&(struct fake_http_config){.handle = expose, .context = &w->start_s});
-    snprintf(path, sizeof path, "%s/prometheus.yaml", w->folder);
-    write_config(w, path);
-    snprintf(w->url, sizeof w->url, "http://127.0.0.1:%d/", port);
-    w->pid = fork();
-    ck_assert_int_ge(w->pid, 0);
-    if (w->pid == 0)
-        run_prometheus(w, port);
-    ck_assert(prom_open(&(struct prom_config){.url = w->url, .timeout_s = 5, .http.retries = -1}, &w->p, &e));
-}
-
-static void stop_prometheus(struct world *w)
-{
-    if (w->pid > 0) {
-        kill(w->pid, SIGKILL);
-        waitpid(w->pid, NULL, 0);
-    }
-    w->pid = 0;
+    snprintf(config, sizeof config,
+             "global: {scrape_interval: 2s, scrape_timeout: 2s}\n"
+             "scrape_configs: [{job_name: t, static_configs: [{targets: ['127.0.0.1:%d']}]}]\n",
+             fake_http_port(w->exporter));
+    real_prometheus_open(&w->prometheus, config);
+    ck_assert(
+        prom_open(&(struct prom_config){.url = w->prometheus.url, .timeout_s = 5, .http.retries = -1}, &w->p, &e));
 }
 
 static void stop_world(struct world *w)
 {
-    stop_prometheus(w);
     prom_close(w->p);
     fake_http_close(w->exporter);
-    folder_remove(w->folder);
 }
 
 static struct prom_answer ask(struct world *w, const char *query)
@@ -238,7 +168,7 @@ static void check_get_and_time(struct world *w)
     struct prom *p = NULL;
     struct prom_answer a[2];
     static const char *const queries[] = {"plain_value", "time()"};
-    ck_assert(prom_open(&(struct prom_config){.url = w->url, .use_get = true}, &p, NULL));
+    ck_assert(prom_open(&(struct prom_config){.url = w->prometheus.url, .use_get = true}, &p, NULL));
     prom_query_all(p, queries, 2, w->start_s - 3600, a);
     ck_assert(a[0].answered && a[0].n_series == 0 && a[1].answered && a[1].n_series == 1);
     ck_assert_double_lt(fabs(a[1].series[0].value - (w->start_s - 3600)), 0.002);
@@ -250,7 +180,7 @@ static void check_get_and_time(struct world *w)
 START_TEST(real_answers)
 {
     struct world w = {0};
-    if (!find_prometheus()) {
+    if (!real_prometheus_exists()) {
         printf("SKIP prometheus is not installed (Debian package prometheus)\n");
         return;
     }
@@ -262,7 +192,7 @@ START_TEST(real_answers)
     check_age(&w);
     check_thousand_targets(&w);
     check_get_and_time(&w);
-    stop_prometheus(&w);
+    real_prometheus_close(&w.prometheus);
     refuses(&w, "plain_value", ERR_IO, "127.0.0.1:");
     stop_world(&w);
 }

@@ -1,5 +1,5 @@
 /* Report: a whole page from a made-up run and evaluation: every section, no address outside the page, foreign text escaped;
- * missing parts said, wrong files named; the verdict in its three outcomes. */
+ * missing parts said, wrong files named; the verdict in its outcomes, and against whom and where it compares. */
 #include "suite.h"
 
 #include <maestro/file.h>
@@ -116,6 +116,20 @@ START_TEST(whole_page)
 }
 END_TEST
 
+/* The configuration names the run's own folder, over which nothing can be trained. */
+START_TEST(training_again_needs_another_folder)
+{
+    struct page page = {0};
+    struct verdict verdict;
+    struct err e = {0};
+    char command[256];
+    ck_assert_msg(make(&page, &verdict, false, &e), "%s", e.message);
+    snprintf(command, sizeof command, "maestro train --config %s/config.yaml --out %s-again\n", folder, folder);
+    ck_assert_ptr_nonnull(strstr(page.out.bytes, command));
+    page_finish(&page);
+}
+END_TEST
+
 START_TEST(nothing_is_loaded_from_outside)
 {
     struct page page = {0};
@@ -185,6 +199,32 @@ START_TEST(wrong_files_are_named)
 }
 END_TEST
 
+/* In real time the policies cannot meet the same requests, and nobody knows more than was measured. */
+START_TEST(a_live_evaluation_claims_no_truth)
+{
+    static const char *const simulated[] = {"the same load with the same seeds", "Judged by what truly happened",
+                                            "the same load for every policy"};
+    static const char *const live[] = {"one after another on a live target", "Judged by what was measured",
+                                       "each at its own time"};
+    static const char *const clusters[] = {"fast", "exact", "live"};
+    const char *cluster = clusters[_i];
+    bool is_live = strcmp(cluster, "live") == 0;
+    struct page page = {0};
+    struct verdict verdict;
+    struct err e = {0};
+    char text[64];
+    put_all();
+    snprintf(text, sizeof text, "{\"protocol\": {\"cluster\": \"%s\"}}", cluster);
+    put("evaluation.json", text);
+    ck_assert_msg(make(&page, &verdict, true, &e), "%s", e.message);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(count(page.out.bytes, live[i]), is_live);
+        ck_assert_int_eq(count(page.out.bytes, simulated[i]), !is_live);
+    }
+    page_finish(&page);
+}
+END_TEST
+
 START_TEST(verdict_states_its_reasons)
 {
     struct page page = {0};
@@ -210,9 +250,13 @@ START_TEST(verdict_wants_fewer_replica_hours)
     put_all();
     put("summary.csv", HEAD "agent,ppo,t,none,1,13,,,0.5,0.9\nagent,ppo,ALL,none,1,13,,,0.5,0.9\n"
                             "hpa-60,hpa,t,none,1,12,,,0.7,0.85\nhpa-60,hpa,ALL,none,1,12,,,0.7,0.85\n");
+    put("evaluation.json", "{\"paired\": [{\"policy\": \"agent\", \"baseline\": \"hpa-60\", \"trace\": \"ALL\","
+                           " \"metric\": \"reward_true\", \"mean\": 0.05, \"low\": 0.04, \"high\": 0.06, \"n\": 20},"
+                           " {\"policy\": \"agent\", \"baseline\": \"hpa-60\", \"trace\": \"ALL\","
+                           " \"metric\": \"replica_hours\", \"mean\": 1, \"low\": 0.5, \"high\": 1.5, \"n\": 20}]}");
     ck_assert_msg(make(&page, &verdict, true, &e), "%s", e.message);
     ck_assert(!verdict.better);
-    ck_assert_ptr_nonnull(strstr(verdict.text[4], "but not with fewer replica-hours"));
+    ck_assert_ptr_nonnull(strstr(verdict.text[4], "but not with fewer replica-hours beyond chance, though"));
     ck_assert_ptr_nonnull(strstr(verdict.text[2], "a gain"));
     page_finish(&page);
 }
@@ -245,6 +289,7 @@ START_TEST(verdict_without_pairs_is_unproven)
     ck_assert_msg(make(&page, &verdict, true, &e), "%s", e.message);
     ck_assert(!verdict.better);
     ck_assert_ptr_nonnull(strstr(verdict.text[4], "not proven better"));
+    ck_assert_ptr_nonnull(strstr(verdict.text[4], "paired difference in replica-hours is not known."));
     page_finish(&page);
 }
 END_TEST
@@ -261,6 +306,85 @@ START_TEST(verdict_wants_proof)
     ck_assert(!verdict.better);
     ck_assert_ptr_nonnull(strstr(verdict.text[4], "not proven better"));
     page_finish(&page);
+}
+END_TEST
+
+#define FEWER "\"mean\": -2, \"low\": -3, \"high\": -1"
+#define MORE "\"mean\": 1, \"low\": 0.5, \"high\": 1.5"
+#define UNKNOWN "\"mean\": null, \"low\": null, \"high\": null"
+
+/* Differences in replica-hours over all traces and over those that the baseline holds, as evaluate writes them. */
+static void put_pairs(const char *baseline, const char *all, const char *held)
+{
+    char text[512];
+    snprintf(text, sizeof text,
+             "{\"paired\": [{\"policy\": \"agent\", \"baseline\": \"%s\", \"trace\": \"ALL\","
+             " \"metric\": \"replica_hours\", %s}, {\"policy\": \"agent\", \"baseline\": \"%s\","
+             " \"trace\": \"HELD\", \"metric\": \"replica_hours\", %s}]}",
+             baseline, all, baseline, held);
+    put("evaluation.json", text);
+}
+
+/* What the page concludes has these words. */
+static void check_verdict(bool better, const char *words)
+{
+    struct page page = {0};
+    struct verdict verdict = {0};
+    struct err e = {0};
+    ck_assert_msg(make(&page, &verdict, true, &e), "%s", e.message);
+    ck_assert_msg(strstr(verdict.text[4], words) != NULL, "verdict: %s", verdict.text[4]);
+    ck_assert_int_eq(verdict.better, better);
+    page_finish(&page);
+}
+
+/* calm and wild: on which of them the policy holds the SLO. */
+#define ON_TWO(policy, calm, wild)                                                                                     \
+    policy ",calm,none," calm ",10,,,0.5,0.9\n" policy ",wild,none," wild ",10,,,0.5,0.9\n" policy                     \
+           ",ALL,none,0,10,,,0.5,0.9\n"
+
+/* Being cheaper while both break the SLO makes up for nothing. */
+START_TEST(costs_are_compared_where_the_baseline_holds)
+{
+    put("summary.csv", HEAD ON_TWO("agent,ppo", "1", "0") ON_TWO("hpa-60,hpa", "1", "0"));
+    put_pairs("hpa-60", FEWER, MORE);
+    check_verdict(false, "but not with fewer replica-hours beyond chance there.");
+    put_pairs("hpa-60", MORE, FEWER);
+    check_verdict(true, "it holds the SLO wherever hpa-60 does, with fewer replica-hours there.");
+    put_pairs("hpa-60", FEWER, UNKNOWN);
+    check_verdict(false, "their paired difference in replica-hours is not known there.");
+}
+END_TEST
+
+/* Nothing is cheap for the wrong reason where all is held. */
+START_TEST(who_holds_all_is_compared_on_all)
+{
+    put_pairs("hpa-60", FEWER, UNKNOWN);
+    put("summary.csv", HEAD ON_TWO("agent,ppo", "1", "1") ON_TWO("hpa-60,hpa", "0", "0"));
+    check_verdict(true, "with fewer replica-hours.");
+    put("summary.csv", HEAD ON_TWO("agent,ppo", "1", "0") ON_TWO("hpa-60,hpa", "0", "0"));
+    check_verdict(false, "is not known there.");
+}
+END_TEST
+
+START_TEST(lost_traces_are_counted_among_those_held)
+{
+    put("summary.csv", HEAD ON_TWO("agent,ppo", "0", "1") ON_TWO("hpa-60,hpa", "1", "0"));
+    put_pairs("hpa-60", FEWER, MORE);
+    check_verdict(false, "misses the SLO on 1 of 1 traces where hpa-60 holds it.");
+}
+END_TEST
+
+/* evaluate --baseline other, which is not the first HPA. */
+START_TEST(the_baseline_is_the_one_that_was_paired)
+{
+    put("summary.csv",
+        HEAD ON_TWO("hpa-60,hpa", "1", "1") ON_TWO("other,fixed", "1", "1") ON_TWO("agent,ppo", "1", "1"));
+    put_pairs("other", FEWER, FEWER);
+    check_verdict(true, "agent is better: it holds the SLO wherever other does, with fewer replica-hours.");
+    put_pairs("gone", FEWER, FEWER); // the summary does not know it
+    check_verdict(false, "wherever hpa-60 does, but their paired difference in replica-hours is not known.");
+    put("evaluation.json", "{\"paired\": [{\"policy\": \"other\", \"baseline\": \"agent\"}]}");
+    check_verdict(false, "wherever hpa-60 does, but their paired difference in replica-hours is not known.");
 }
 END_TEST
 
@@ -284,15 +408,21 @@ int main(void)
     TCase *group = tcase_create("report");
     tcase_add_checked_fixture(group, setup, teardown);
     tcase_add_test(group, whole_page);
+    tcase_add_test(group, training_again_needs_another_folder);
     tcase_add_test(group, nothing_is_loaded_from_outside);
     tcase_add_test(group, foreign_text_is_escaped);
     tcase_add_test(group, missing_parts_are_said);
     tcase_add_loop_test(group, wrong_files_are_named, 0, (int)(sizeof WRONG / sizeof *WRONG));
+    tcase_add_loop_test(group, a_live_evaluation_claims_no_truth, 0, 3);
     tcase_add_test(group, verdict_states_its_reasons);
     tcase_add_test(group, verdict_wants_fewer_replica_hours);
     tcase_add_test(group, verdict_without_pairs_is_unproven);
     tcase_add_test(group, verdict_wants_the_slo_held_somewhere);
     tcase_add_test(group, verdict_wants_proof);
+    tcase_add_test(group, costs_are_compared_where_the_baseline_holds);
+    tcase_add_test(group, who_holds_all_is_compared_on_all);
+    tcase_add_test(group, lost_traces_are_counted_among_those_held);
+    tcase_add_test(group, the_baseline_is_the_one_that_was_paired);
     tcase_add_test(group, same_files_same_bytes);
     return suite_run("report", group);
 }

@@ -100,6 +100,8 @@ START_TEST(changes_cost_what_is_configured)
     config.change_penalty = 0.5;
     double still = reward_measured(&config, &state, &TARGET, &s, 0).reward;
     ck_assert_double_eq_tol(still - reward_measured(&config, &state, &TARGET, &s, -2).reward, 0.05, 1e-12);
+    ck_assert_double_eq_tol(reward_penalty(&config, &TARGET, -2), 0.05, 1e-12);
+    ck_assert_double_eq(reward_penalty(&DEFAULTS, &TARGET, 3), 0);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 /* session: steps last one period, only reset waits, what is not known pauses instead of teaching, the old replica count
- * comes back, and a checkpoint taken elsewhere goes on with a new episode. The cluster is made up, its time virtual. */
+ * is remembered, and a checkpoint taken elsewhere goes on with a new episode. The cluster is made up, its time virtual. */
 #include <maestro/session.h>
 
 #include "suite.h"
@@ -256,12 +256,11 @@ START_TEST(a_cluster_that_refuses_pauses)
 }
 END_TEST
 
-START_TEST(the_old_count_comes_back)
+START_TEST(the_old_count_is_remembered)
 {
     struct bench b;
     begin(&b, SESSION_RANDOM);
-    ck_assert(session_restore(&b.env, NULL)); // nothing was read yet
-    ck_assert_int_eq(b.toy.n_scales, 0);
+    ck_assert_int_eq(session_found(&b.env), 0); // nothing was read yet
     for (int i = 0; i < 6; i++) {
         ck_assert(reset(&b));
         ck_assert_int_ge(b.toy.replicas, 1);
@@ -269,8 +268,7 @@ START_TEST(the_old_count_comes_back)
         step(&b, 2);
     }
     ck_assert_int_gt(b.toy.n_scales, 6);
-    ck_assert(session_restore(&b.env, NULL));
-    ck_assert_int_eq(b.toy.replicas, 4);
+    ck_assert_int_eq(session_found(&b.env), 4);
     end(&b);
 }
 END_TEST
@@ -284,6 +282,7 @@ START_TEST(what_was_found_is_told_before_it_is_changed)
     ck_assert(!b.env.ops->reset(&b.env, b.state, b.obs, b.mask, &e));
     ck_assert_str_eq(e.message, "no space left");
     ck_assert_int_eq(b.toy.n_scales, 0);
+    ck_assert_int_eq(session_found(&b.env), 0);
     disk_full = false;
     ck_assert(reset(&b));
     ck_assert_int_eq(founds, 2);
@@ -294,15 +293,15 @@ START_TEST(what_was_found_is_told_before_it_is_changed)
 }
 END_TEST
 
-START_TEST(what_a_killed_session_found_is_given_back)
+START_TEST(what_a_killed_session_found_is_still_owed)
 {
     struct bench b;
     begin_owing(&b, SESSION_KEEP, 2);
+    ck_assert_int_eq(session_found(&b.env), 2); // also where nothing is ever seen
     ck_assert(reset(&b));
     ck_assert_int_eq(b.toy.replicas, 4);
     ck_assert_int_eq(last_found, 2);
-    ck_assert(session_restore(&b.env, NULL));
-    ck_assert_int_eq(b.toy.replicas, 2);
+    ck_assert_int_eq(session_found(&b.env), 2);
     end(&b);
 }
 END_TEST
@@ -327,7 +326,7 @@ START_TEST(a_checkpoint_from_elsewhere_begins_anew)
     begin(&before, SESSION_KEEP);
     ck_assert(reset(&before));
     step(&before, 2);
-    begin(&after, SESSION_KEEP);
+    begin_owing(&after, SESSION_KEEP, 4);
     after.toy.replicas = after.toy.before = 9; // in the meantime
     memcpy(after.state, before.state, before.env.spec.state_bytes);
     step(&after, 0);
@@ -337,8 +336,29 @@ START_TEST(a_checkpoint_from_elsewhere_begins_anew)
     ck_assert(reset(&after));
     step(&after, 0);
     ck_assert_int_eq(after.toy.replicas, 8);
-    ck_assert(session_restore(&after.env, NULL));
-    ck_assert_int_eq(after.toy.replicas, 4); // what the first process found
+    ck_assert_int_eq(session_found(&after.env), 4); // what the first process found
+    end(&before);
+    end(&after);
+}
+END_TEST
+
+START_TEST(a_checkpoint_tells_of_no_debt)
+{
+    struct bench before, after;
+    begin(&before, SESSION_KEEP);
+    ck_assert(reset(&before));
+    step(&before, 2);
+    ck_assert_int_eq(session_found(&before.env), 4); // which it gives back
+    begin(&after, SESSION_KEEP);
+    after.toy.replicas = after.toy.before = 10; // then the owner's wish
+    memcpy(after.state, before.state, before.env.spec.state_bytes);
+    step(&after, 1);
+    ck_assert_int_eq(session_found(&after.env), 0); // nothing was read yet
+    ck_assert(reset(&after));
+    ck_assert_int_eq(last_found, 10);
+    step(&after, 0);
+    ck_assert_int_eq(after.toy.replicas, 9);
+    ck_assert_int_eq(session_found(&after.env), 10);
     end(&before);
     end(&after);
 }
@@ -365,10 +385,14 @@ START_TEST(senseless_parts_are_refused)
     parts.config.judge = JUDGE_TRUE;
     ck_assert(!session_open(&parts, &env, &e));
     ck_assert_ptr_nonnull(strstr(e.message, "env.judge"));
+    parts.guard.stabilise_down_s = 961;
+    ck_assert(!session_open(&parts, &env, &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "guard.stabilise_down_s: 961 s is longer"));
     end(&b);
 }
 END_TEST
 
 SUITE("session", a_step_lasts_one_period, reset_waits_for_pods, what_is_not_known_pauses, a_cluster_that_refuses_pauses,
-      the_old_count_comes_back, what_was_found_is_told_before_it_is_changed, what_a_killed_session_found_is_given_back,
-      waiting_can_be_stopped, a_checkpoint_from_elsewhere_begins_anew, senseless_parts_are_refused)
+      the_old_count_is_remembered, what_was_found_is_told_before_it_is_changed,
+      what_a_killed_session_found_is_still_owed, waiting_can_be_stopped, a_checkpoint_from_elsewhere_begins_anew,
+      a_checkpoint_tells_of_no_debt, senseless_parts_are_refused)

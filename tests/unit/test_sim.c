@@ -113,6 +113,35 @@ START_TEST(idle_is_absent_and_nothing_is_a_fake_zero)
 }
 END_TEST
 
+/* What is left of the fluid when the last request is done is none: whoever sees a request sees a latency. */
+START_TEST(a_load_that_ends_leaves_no_requests_without_latency)
+{
+    static const char *const names[] = {"web-api", "llm-slow"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct simulated s;
+        int n_idle = 0;
+        simulated_profile(&s, names[i]);
+        simulated_open(&s, 1);
+        struct sim_scenario c = constant(&s, 1, 2);
+        c.load.shape = LOAD_SPIKE;
+        c.load.peak_rps = c.load.base_rps;
+        c.load.base_rps = 0;
+        c.load.start_s = 0;
+        c.load.length_s = 120;
+        sim_begin(s.model, s.state, &c, 1, 0);
+        for (int t = 0; t < 900; t += 5) {
+            simulated_advance(&s, 5);
+            struct sim_truth truth = simulated_truth(&s);
+            ck_assert_msg(!(truth.requests > 0) || isfinite(truth.p95_ms), "%s at %d s: %g requests", names[i], t,
+                          truth.requests);
+            n_idle += truth.requests <= 0;
+        }
+        ck_assert_int_gt(n_idle, 10);
+        simulated_close(&s);
+    }
+}
+END_TEST
+
 START_TEST(memory_without_a_limit_is_absent)
 {
     struct simulated s;
@@ -292,7 +321,8 @@ START_TEST(capacity_is_where_p95_meets_the_soft_limit)
 END_TEST
 
 SUITE("sim", arrivals_are_completions_failures_and_in_flight, a_copied_state_has_the_same_future,
-      steps_may_be_cut_anywhere, idle_is_absent_and_nothing_is_a_fake_zero, memory_without_a_limit_is_absent,
-      pods_start_serve_and_drain, quota_keeps_pods_pending, a_leak_ends_in_a_restart,
-      overload_is_slow_and_fails_at_the_time_out, closed_users_slow_down_with_the_service,
-      arrivals_do_not_depend_on_actions, capacity_is_where_p95_meets_the_soft_limit)
+      steps_may_be_cut_anywhere, idle_is_absent_and_nothing_is_a_fake_zero,
+      a_load_that_ends_leaves_no_requests_without_latency, memory_without_a_limit_is_absent, pods_start_serve_and_drain,
+      quota_keeps_pods_pending, a_leak_ends_in_a_restart, overload_is_slow_and_fails_at_the_time_out,
+      closed_users_slow_down_with_the_service, arrivals_do_not_depend_on_actions,
+      capacity_is_where_p95_meets_the_soft_limit)

@@ -121,5 +121,39 @@ START_TEST(crossed)
 }
 END_TEST
 
+/* The files of x as in crossed, those of the baseline with means 1, 2 and 6: variances 14/12, 1/4 and 7/3, sum 15/4. */
+START_TEST(a_baseline_of_several_files_is_less_certain)
+{
+    const double x[] = {3, 5, 4, 8, 4, 6, 5, 9};
+    const double base[] = {0, 2, 1, 1, 3, 1, 4, 0, 6, 6, 5, 7};
+    struct stats_differences d = {.x = x, .base = base, .n_files = 2, .n_base = 3, .n_strata = 1, .n_windows = 4};
+    struct stats_interval all = stats_crossed_differences(&d, 0.95), own = stats_crossed(x, 2, 1, 4, 0.95);
+    double df = 225.0 / 16 / (49.0 / 36 / 3 + 1.0 / 16 / 1 + 49.0 / 9 / 2);
+    NEAR(all.mean, 5.5, 1e-12);
+    NEAR(all.high - all.mean, stats_t_quantile(0.975, df) * sqrt(15.0 / 4), 1e-9);
+    NEAR(all.mean - all.low, all.high - all.mean, 1e-9);
+    ck_assert_int_eq(all.n, own.n);
+    d.n_base = 1; // to the bit
+    d.base = NULL;
+    struct stats_interval one = stats_crossed_differences(&d, 0.95);
+    ck_assert(one.low >= own.low && one.low <= own.low && one.high >= own.high && one.high <= own.high);
+}
+END_TEST
+
+/* A window that the policy has not is no part of the baseline's means either. */
+START_TEST(a_baseline_has_the_windows_of_the_policy)
+{
+    const double x[] = {3, (double)NAN, 5, 4, 8}, whole[] = {3, 5, 4, 8};
+    const double base[] = {1, 50, 1, 1, 1, 3, -90, 3, 3, 3}, base_whole[] = {1, 1, 1, 1, 3, 3, 3, 3};
+    const struct stats_differences gap = {x, base, 1, 2, 1, 5}, none = {whole, base_whole, 1, 2, 1, 4};
+    struct stats_interval a = stats_crossed_differences(&gap, 0.95), b = stats_crossed_differences(&none, 0.95);
+    double df = 169.0 / 36 / (49.0 / 36 / 3 + 1); // variances 14/12 and 1, sum 13/6
+    NEAR(a.high - a.mean, stats_t_quantile(0.975, df) * sqrt(13.0 / 6), 1e-9);
+    NEAR(a.low, b.low, 1e-12);
+    NEAR(a.high, b.high, 1e-12);
+}
+END_TEST
+
 SUITE("stats", t_quantiles, means_and_quantiles, interquartile_mean, intervals, coverage,
-      bootstrap_is_near_t_and_repeats, crossed)
+      bootstrap_is_near_t_and_repeats, crossed, a_baseline_of_several_files_is_less_certain,
+      a_baseline_has_the_windows_of_the_policy)

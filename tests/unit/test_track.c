@@ -82,6 +82,28 @@ START_TEST(what_is_not_newer_changes_nothing)
 }
 END_TEST
 
+START_TEST(a_clock_that_was_set_back_starts_anew)
+{
+    const struct observation_spec spec = spec_of("default");
+    struct track *t = NULL;
+    struct track_counts counts;
+    float fresh[OBSERVATION_LIMIT], got[OBSERVATION_LIMIT];
+    ck_assert(track_open(8, &t, NULL));
+    take(t, &spec, "a", look(100, 50), got);
+    take(t, &spec, "a", look(115, 60), got);
+    struct sample set_back = look(20, 70); // 95 s behind; 60 would still be late
+    set_back.signals[SIGNAL_REPLICAS].value = 12;
+    ck_assert(take(t, &spec, "a", look(55, 70), got) == 3);
+    ck_assert(take(t, &spec, "a", set_back, got) == 12);
+    take(t, &spec, "b", set_back, fresh);
+    ck_assert_mem_eq(got, fresh, (size_t)spec.n * sizeof(float));
+    track_counts(t, &counts);
+    ck_assert_int_eq(counts.n_ignored, 1);
+    ck_assert(take(t, &spec, "a", look(35, 80), got) == 3); // and goes on from there
+    track_close(t);
+}
+END_TEST
+
 /* Somebody who asks every second has the history of one who asks every period, and the present look. */
 START_TEST(looking_often_is_no_longer_history)
 {
@@ -177,5 +199,5 @@ START_TEST(threads_share_it)
 }
 END_TEST
 
-SUITE("track", targets_do_not_mix, what_is_not_newer_changes_nothing, looking_often_is_no_longer_history,
-      the_least_recently_used_is_forgotten, threads_share_it)
+SUITE("track", targets_do_not_mix, what_is_not_newer_changes_nothing, a_clock_that_was_set_back_starts_anew,
+      looking_often_is_no_longer_history, the_least_recently_used_is_forgotten, threads_share_it)
