@@ -189,9 +189,11 @@ void httpd_close(struct httpd *d, double grace_s)
         return;
     atomic_store(&d->draining, true);
     int fd = MHD_quiesce_daemon(d->daemon);
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) // refuses who comes now; closed once no thread can look at it, lest it is another file's by then
+        (void)shutdown(fd, SHUT_RDWR);
     drain(d, grace_s);
     MHD_stop_daemon(d->daemon);
+    if (fd >= 0)
+        close(fd);
     finish(d);
 }
