@@ -175,7 +175,7 @@ static void fill_mask(const struct work *w, const struct predict_row *row, const
                       unsigned char *mask)
 {
     const struct control *c = &w->model->file.control;
-    bool counted = !predict_given(row, PREDICT_FEATURES) || predict_given(row, PREDICT_REPLICAS);
+    bool counted = !predict_given(row, PREDICT_FEATURES) || predict_known(row, PREDICT_REPLICAS);
     if (c->masks && counted)
         action_mask(&c->actions, target, replicas, mask);
     else
@@ -190,7 +190,7 @@ static void print_row(const struct work *w, const struct predict_row *row, int i
     const struct target target = predict_row_target(&w->view, row);
     struct predict_decision d = {.answer = w->lane->answers[i], .assumed = predict_row_assumed(row)};
     bool said = (row->validity_given >> SIGNAL_REPLICAS & 1u) != 0;
-    d.has_replicas = said ? row->validity[SIGNAL_REPLICAS] == VALIDITY_VALID : predict_given(row, PREDICT_REPLICAS);
+    d.has_replicas = said ? row->validity[SIGNAL_REPLICAS] == VALIDITY_VALID : predict_known(row, PREDICT_REPLICAS);
     memcpy(d.mask, w->lane->masks + i * set->n, (size_t)set->n);
     if (d.has_replicas)
         d.desired_replicas = action_replicas(set, &target, replicas, d.answer.action);

@@ -67,6 +67,12 @@ static inline bool predict_given(const struct predict_row *row, enum predict_fie
     return (row->given >> field & 1u) != 0;
 }
 
+/* Sent, and not as null. */
+static inline bool predict_known(const struct predict_row *row, enum predict_field field)
+{
+    return ((row->given & ~row->nulls) >> field & 1u) != 0;
+}
+
 const char *predict_field_name(enum predict_field field, size_t *n /* its length; NULL: not wanted */);
 
 /* body ends with a NUL and outlives the result. ERR_FORMAT names the field or the byte; ERR_IO: out of memory. */

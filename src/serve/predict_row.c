@@ -20,11 +20,6 @@ static bool is_null(const struct predict_row *row, enum predict_field field)
     return (row->nulls >> field & 1u) != 0;
 }
 
-static bool has_number(const struct predict_row *row, enum predict_field field)
-{
-    return predict_given(row, field) && !is_null(row, field);
-}
-
 static bool signal_given(const struct predict_row *row, int signal,
                          bool (*how)(const struct predict_row *, enum predict_field))
 {
@@ -44,7 +39,7 @@ static bool check_signal(const struct predict_row *row, int signal, const char *
         return err_set(e, ERR_FORMAT, "%s%s: not together with %s", place, name, predict_field_name(fields[1], NULL));
     bool said = (row->validity_given >> signal & 1u) != 0;
     bool wants_value = said && (row->validity[signal] == VALIDITY_VALID || row->validity[signal] == VALIDITY_STALE);
-    if (wants_value && !signal_given(row, signal, has_number))
+    if (wants_value && !signal_given(row, signal, predict_known))
         return wrong(e, place, name, "there is no value, but its validity says so");
     if (!said && !signal_given(row, signal, predict_given))
         return wrong(e, place, name, "missing");
@@ -98,21 +93,38 @@ static bool check_limits(const struct predict_view *view, const struct predict_r
     return true;
 }
 
+static bool check_later(const struct predict_row *before, const struct predict_row *row, const char *place,
+                        struct err *e)
+{
+    double then = before->value[PREDICT_TIMESTAMP], now = row->value[PREDICT_TIMESTAMP];
+    return now > then || err_set(e, ERR_FORMAT, "%stimestamp: %.15g is not after %.15g, that of the observation before",
+                                 place, now, then);
+}
+
+static bool check_past(const struct predict_row *past, int i, const char *place, struct err *e)
+{
+    char inner[96];
+    snprintf(inner, sizeof inner, "%shistory[%d].", place, i);
+    if (!check_signals(past, inner, e))
+        return false;
+    if (!predict_given(past, PREDICT_TIMESTAMP))
+        return wrong(e, inner, "timestamp", "missing");
+    return i == 0 || check_later(past - 1, past, inner, e);
+}
+
 static bool check_history(const struct predict_view *view, const struct predict_row *row, const char *place,
                           struct err *e)
 {
+    const struct predict_row *past = view->request->history;
     if (predict_given(row, PREDICT_TARGET) && predict_given(row, PREDICT_HISTORY))
         return wrong(e, place, "history", "not together with target, whose history is remembered here");
-    for (int i = 0; i < row->n_history; i++) {
-        const struct predict_row *past = &view->request->history[row->first_history + i];
-        char inner[96];
-        snprintf(inner, sizeof inner, "%shistory[%d].", place, i);
-        if (!check_signals(past, inner, e))
+    if (row->n_history == 0)
+        return true;
+    past += row->first_history;
+    for (int i = 0; i < row->n_history; i++)
+        if (!check_past(&past[i], i, place, e))
             return false;
-        if (!predict_given(past, PREDICT_TIMESTAMP))
-            return wrong(e, inner, "timestamp", "missing");
-    }
-    return true;
+    return !predict_given(row, PREDICT_TIMESTAMP) || check_later(&past[row->n_history - 1], row, place, e);
 }
 
 bool predict_row_check(const struct predict_view *view, const struct predict_row *row, const char *place, struct err *e)
@@ -154,36 +166,36 @@ struct target predict_row_target(const struct predict_view *view, const struct p
 
 static double cpu_percent(const struct predict_view *view, const struct predict_row *row)
 {
-    if (has_number(row, PREDICT_CPU_CORES))
+    if (predict_known(row, PREDICT_CPU_CORES))
         return 100.0 * row->value[PREDICT_CPU_CORES];
     return (view->config->cpu_in_cores ? 100.0 : 1.0) * row->value[PREDICT_CPU_USAGE];
 }
 
 static double memory_ratio(const struct predict_view *view, const struct predict_row *row)
 {
-    if (has_number(row, PREDICT_MEMORY_RATIO))
+    if (predict_known(row, PREDICT_MEMORY_RATIO))
         return row->value[PREDICT_MEMORY_RATIO];
     double limit =
-        has_number(row, PREDICT_MEMORY_LIMIT) ? row->value[PREDICT_MEMORY_LIMIT] : view->config->memory_limit_bytes;
-    double replicas = has_number(row, PREDICT_REPLICAS) ? row->value[PREDICT_REPLICAS] : 1.0;
+        predict_known(row, PREDICT_MEMORY_LIMIT) ? row->value[PREDICT_MEMORY_LIMIT] : view->config->memory_limit_bytes;
+    double replicas = predict_known(row, PREDICT_REPLICAS) ? row->value[PREDICT_REPLICAS] : 1.0;
     return row->value[PREDICT_MEMORY_USAGE] / (limit * (replicas > 1.0 ? replicas : 1.0));
 }
 
 /* Where the row does not say how valid a signal is. */
 static enum validity natural_validity(const struct predict_row *row, int signal)
 {
-    bool limitless = !has_number(row, PREDICT_MEMORY_RATIO) && is_null(row, PREDICT_MEMORY_LIMIT);
+    bool limitless = !predict_known(row, PREDICT_MEMORY_RATIO) && is_null(row, PREDICT_MEMORY_LIMIT);
     if (signal == SIGNAL_MEMORY && limitless)
         return VALIDITY_ABSENT;
-    if (signal_given(row, signal, has_number))
+    if (signal_given(row, signal, predict_known))
         return VALIDITY_VALID;
-    bool idle = has_number(row, PREDICT_RPS) && row->value[PREDICT_RPS] < IDLE_RPS;
+    bool idle = predict_known(row, PREDICT_RPS) && row->value[PREDICT_RPS] < IDLE_RPS;
     return signal == SIGNAL_MEMORY || (signal == SIGNAL_P95 && idle) ? VALIDITY_ABSENT : VALIDITY_NO_DATA;
 }
 
 static double signal_value(const struct predict_view *view, const struct predict_row *row, int signal)
 {
-    if (!signal_given(row, signal, has_number))
+    if (!signal_given(row, signal, predict_known))
         return 0.0;
     if (signal == SIGNAL_CPU)
         return cpu_percent(view, row);
@@ -208,9 +220,9 @@ struct sample predict_row_sample(const struct predict_view *view, const struct p
     s.ready = count_or(row, PREDICT_READY, (int)s.signals[SIGNAL_REPLICAS].value);
     s.starting = count_or(row, PREDICT_STARTING, 0);
     s.terminating = count_or(row, PREDICT_TERMINATING, 0);
-    if (has_number(row, PREDICT_ERROR_RATIO))
+    if (predict_known(row, PREDICT_ERROR_RATIO))
         s.error_ratio = (struct reading){.value = row->value[PREDICT_ERROR_RATIO], .validity = VALIDITY_VALID};
-    if (has_number(row, PREDICT_CPU_REQUEST)) {
+    if (predict_known(row, PREDICT_CPU_REQUEST)) {
         *pod = (struct pod_record){.cpu_request_percent = row->value[PREDICT_CPU_REQUEST]};
         s.pods = pod;
         s.n_pods = 1;
@@ -222,10 +234,10 @@ unsigned predict_row_assumed(const struct predict_row *row)
 {
     unsigned wanted = 1u << PREDICT_MIN | 1u << PREDICT_MAX;
     if (predict_given(row, PREDICT_FEATURES))
-        return predict_given(row, PREDICT_REPLICAS) ? wanted & ~row->given : 0;
+        return predict_known(row, PREDICT_REPLICAS) ? wanted & ~row->given : 0;
     wanted |= 1u << PREDICT_SOFT | 1u << PREDICT_HARD | 1u << PREDICT_READY | 1u << PREDICT_STARTING |
               1u << PREDICT_TERMINATING;
-    if (has_number(row, PREDICT_MEMORY_USAGE))
+    if (predict_known(row, PREDICT_MEMORY_USAGE))
         wanted |= 1u << PREDICT_MEMORY_LIMIT;
     if (predict_given(row, PREDICT_TARGET) || row->n_history > 0)
         wanted |= 1u << PREDICT_TIMESTAMP;

@@ -144,6 +144,9 @@ START_TEST(limits_bind_the_answer)
     expect(&s, "{" FIVE ",\"mask\":[0,1,0]}", "\"action\":1,\"action_name\":\"no_op\",\"delta\":0");
     expect(&s, "{\"features\":[1,1,1,1,1]}", "\"desired_replicas\":null");
     expect(&s, "{\"features\":[1,1,1,1,1]}", "\"assumed\":[]");
+    expect(&s, "{\"features\":[1,1,1,1,1],\"replicas\":null}", "\"desired_replicas\":null");
+    expect(&s, "{\"features\":[1,1,1,1,1],\"replicas\":null}", "\"assumed\":[]");
+    same_answer(&s, "{\"features\":[1,1,1,1,1],\"replicas\":null}", "{\"features\":[1,1,1,1,1]}");
     expect(&s, "{\"features\":[1,1,20,1,1],\"replicas\":20}", "\"assumed\":[\"min_replicas\",\"max_replicas\"]");
     shop_close(&s);
 }
@@ -328,6 +331,11 @@ static const struct {
     {"{" FIVE ",\"target\":\"a\",\"history\":[]}", "history: not together with target"},
     {"{" FIVE ",\"history\":[{" FIVE "}]}", "history[0].timestamp: missing"},
     {"{" FIVE ",\"history\":[{" FIVE ",\"timestamp\":1},{\"timestamp\":2}]}", "history[1].cpu_usage: missing"},
+    {"{" FIVE ",\"history\":[{" FIVE ",\"timestamp\":20},{" FIVE ",\"timestamp\":5}]}",
+     "history[1].timestamp: 5 is not after 20"},
+    {"{" FIVE ",\"history\":[{" FIVE ",\"timestamp\":20},{" FIVE ",\"timestamp\":20}]}",
+     "history[1].timestamp: 20 is not after 20"},
+    {"[{" FIVE ",\"timestamp\":19,\"history\":[{" FIVE ",\"timestamp\":20}]}]", "[0].timestamp: 19 is not after 20"},
     {"{" FIVE ",\"history\":[{" FIVE ",\"min_replicas\":1}]}", "history[0].min_replicas: not inside a history"},
     {"{" FIVE ",\"history\":[{" FIVE ",\"history\":[]}]}", "history[0].history: not inside a history"},
     {"[{" FIVE "},{\"cpu_usage\":-3}]", "[1].cpu_usage: must not be negative"},
