@@ -8,7 +8,8 @@
 #include <maestro/control.h>
 
 struct pool_config {
-    const char *folder; /* of policy files, NAME.safetensors; "": none */
+    const char *section; /* of the configuration that the settings below stand in, for messages; a literal */
+    const char *folder;  /* of policy files, NAME.safetensors; "": none */
     const char
         *allowed;       /* comma-separated kinds ("hpa") and whole texts ("remote:http://serve:8080") for annotations */
     const char *policy; /* the configuration's own: allowed as it stands, also a path */

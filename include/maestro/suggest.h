@@ -13,7 +13,7 @@
  *     assumed, a list of what does not fit together
  *
  * An error is an error status with {"error": ...}: 400 no deployment or no name of one, 404 no such Deployment, 422 an
- * annotation makes no sense, 500 the policy failed, 502 the API or Prometheus cannot be asked, 503 not enough is known yet,
+ * annotation makes no sense or asks for a policy that may not be, 500 the policy failed, 502 the API or Prometheus cannot be asked, 503 not enough is known yet,
  * or too many are asked for. */
 #ifndef MAESTRO_SUGGEST_H
 #define MAESTRO_SUGGEST_H

@@ -48,7 +48,8 @@ static bool open_pool(struct autoscaler *a, struct err *e)
 {
     const struct autoscaler_config *c = a->parts.config;
     const struct pooled *unused;
-    const struct pool_config config = {.folder = c->policies,
+    const struct pool_config config = {.section = "autoscaler",
+                                       .folder = c->policies,
                                        .allowed = c->allowed,
                                        .policy = c->policy,
                                        .breaker = c->breaker,

@@ -29,6 +29,7 @@ struct entry {
 
 struct pool {
     char folder[POOL_TEXT], allowed[POOL_TEXT], policy[POOL_TEXT], breaker[POOL_TEXT];
+    const char *section;
     double period_s, window_s;
     struct entry *entries[POOL_ENTRIES];
     int n;
@@ -82,6 +83,7 @@ bool pool_open(const struct pool_config *config, struct pool **out, struct err *
     struct pool *p = calloc(1, sizeof *p);
     if (!p)
         return err_set(e, ERR_IO, "policies: out of memory");
+    p->section = config->section;
     p->period_s = config->period_s;
     p->window_s = config->window_s;
     if (!copy_text(p->folder, config->folder, e) || !copy_text(p->allowed, config->allowed, e) ||
@@ -149,7 +151,7 @@ static bool find_path(const struct pool *p, const char *text, char out[PATH_MAX]
     else if (!is_plain_name(name))
         return err_set(e, ERR_USAGE, "policy '%.100s': a policy file is given by its name, without a path", text);
     else if (!*p->folder)
-        return err_set(e, ERR_USAGE, "policy '%.100s': autoscaler.policies names no folder of policy files", text);
+        return err_set(e, ERR_USAGE, "policy '%.100s': %s.policies names no folder of policy files", text, p->section);
     else
         n = snprintf(out, PATH_MAX, "%s/%s%s", p->folder, name, strstr(name, ".safetensors") ? "" : ".safetensors");
     return (n > 0 && n < PATH_MAX) || err_set(e, ERR_USAGE, "policy '%.100s': its path is too long", text);
@@ -267,7 +269,8 @@ bool pool_find(struct pool *p, const char *text, const struct pooled **out, stru
             return true;
         }
     if (!is_allowed(p, text))
-        return err_set(e, ERR_USAGE, "policy '%.100s': not allowed; autoscaler.allowed lists %.200s", text, p->allowed);
+        return err_set(e, ERR_USAGE, "policy '%.100s': not allowed; %s.allowed lists %.200s", text, p->section,
+                       p->allowed);
     if (p->n == POOL_ENTRIES)
         return err_set(e, ERR_USAGE, "policy '%.100s': more than %d policies at once", text, POOL_ENTRIES);
     if (!entry_open(p, text, &p->entries[p->n], e))

@@ -42,7 +42,7 @@ const struct config_key suggest_config_keys[] = {
 const int n_suggest_config_keys = sizeof suggest_config_keys / sizeof suggest_config_keys[0];
 
 static const double RELOAD_S = 10;   /* between two looks at policy files */
-static const double MISSING_S = 30;  /* a Deployment that does not exist keeps its place for so long */
+static const double MISSING_S = 30;  /* what does not exist, or is no name of anything, keeps its place for so long */
 static const double SLEEP_MAX_S = 5; /* of the sampler with nothing to do */
 
 struct suggest_counts {
@@ -115,7 +115,8 @@ static bool settle_policy(struct suggest *s, struct err *e)
 static bool open_pool(struct suggest *s, struct err *e)
 {
     const struct pooled *unused;
-    struct pool_config config = {.folder = s->config.policies,
+    struct pool_config config = {.section = "suggest",
+                                 .folder = s->config.policies,
                                  .allowed = s->config.allowed,
                                  .policy = s->config.policy,
                                  .period_s = s->config.period_s,
@@ -174,24 +175,45 @@ void suggest_close(struct suggest *s)
     free_tables(s);
 }
 
+/* No name of anything: it will not become one. */
+static bool is_nameless(const struct suggest_entry *entry)
+{
+    return entry->shown.status == 400;
+}
+
+static bool is_idle(const struct suggest *s, const struct suggest_entry *entry, double now_s)
+{
+    bool missing = entry->shown.status == 404 || is_nameless(entry);
+    return now_s - entry->asked_s > (missing ? fmin(MISSING_S, s->config.idle_s) : s->config.idle_s);
+}
+
+static void give_up(struct suggest *s, struct suggest_entry *entry)
+{
+    if (entry->index >= 0)
+        s->source.drop(s->source.fleet, entry->index);
+    policy_close(entry->own);
+    *entry = (struct suggest_entry){.index = -1};
+}
+
+static void add_to_fleet(struct suggest *s, struct suggest_entry *entry, double now_s)
+{
+    struct err *why = &entry->shown.why;
+    entry->due_s = now_s;
+    if (s->source.add(s->source.fleet, entry->space, entry->name, &entry->index, why))
+        return;
+    entry->index = -1;
+    entry->shown.status = why->code == ERR_USAGE ? 400 : 500;
+    entry->shown.retry_s = SLEEP_MAX_S;
+}
+
 static void add_asked(struct suggest *s, double now_s)
 {
     for (int i = 0; i < s->config.targets; i++) {
         struct suggest_entry *entry = &s->entries[i];
-        if (!entry->used)
-            continue;
-        double idle_s = entry->shown.status == 404 ? fmin(MISSING_S, s->config.idle_s) : s->config.idle_s;
-        if (entry->index >= 0 && now_s - entry->asked_s > idle_s) {
-            s->source.drop(s->source.fleet, entry->index);
-            policy_close(entry->own);
-            *entry = (struct suggest_entry){.index = -1};
-        } else if (entry->index < 0) {
-            entry->due_s = now_s;
-            if (!s->source.add(s->source.fleet, entry->space, entry->name, &entry->index, &entry->shown.why)) {
-                entry->shown.status = 400;
-                entry->index = -1;
-            }
-        }
+        if (entry->used && is_idle(s, entry, now_s))
+            give_up(s, entry);
+        else if (entry->used && entry->index < 0 && !is_nameless(entry))
+            add_to_fleet(s, entry, now_s);
     }
 }
 
@@ -339,7 +361,7 @@ void suggest_reload(struct suggest *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* With the lock. NULL: there is none, and room for none where add is set. */
+/* With the lock. NULL: there is none, and room for none where add is set. What is no name makes room for any other. */
 static struct suggest_entry *find(struct suggest *s, const char *space, const char *name, bool add)
 {
     struct suggest_entry *room = NULL;
@@ -347,8 +369,8 @@ static struct suggest_entry *find(struct suggest *s, const char *space, const ch
         struct suggest_entry *entry = &s->entries[i];
         if (entry->used && strcmp(entry->space, space) == 0 && strcmp(entry->name, name) == 0)
             return entry;
-        if (!entry->used && !room)
-            room = entry;
+        if (!room || (room->used && !entry->used))
+            room = !entry->used || is_nameless(entry) ? entry : NULL;
     }
     if (!add || !room)
         return NULL;
@@ -384,8 +406,6 @@ static void answer_locked(struct suggest *s, const char *space, const char *name
     }
     entry->asked_s = now_s;
     suggest_print(entry, &s->queries, now_s, reply);
-    if (entry->shown.status == 400)
-        *entry = (struct suggest_entry){.index = -1}; // no name of anything: not worth a place
 }
 
 void suggest_answer(struct suggest *s, const char *space, const char *name, struct httpd_reply *reply)

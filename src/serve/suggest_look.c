@@ -94,6 +94,13 @@ static bool begin(const struct suggest_looker *l, struct suggest_entry *entry, c
     return true;
 }
 
+static bool fails(struct suggest_shown *out, int status)
+{
+    out->status = status;
+    return false;
+}
+
+/* False: status says whose fault it is, the annotation's, the policy's or the API's. */
 static bool decide(const struct suggest_looker *l, struct suggest_entry *entry, struct suggest_shown *out)
 {
     const struct fleet_view *v = fleet_view(l->source->fleet, entry->index);
@@ -101,23 +108,23 @@ static bool decide(const struct suggest_looker *l, struct suggest_entry *entry, 
     struct sample sample = v->sample;
     const char *text = out->settings.policy_annotated ? out->settings.policy : l->config->policy;
     if (!pool_find(l->pool, text, &pooled, &out->why))
-        return false;
+        return fails(out, out->settings.policy_annotated && out->why.code == ERR_USAGE ? 422 : 500);
     bool same = entry->begun && entry->from == pooled && entry->generation == pooled->generation &&
                 strcmp(entry->uid, v->uid) == 0;
     if (!same && !begin(l, entry, pooled, &sample, out))
-        return false;
+        return fails(out, 500);
     entry->state.target = target_of(v, &out->settings);
     entry->state.orders = orders_of(&out->settings, &sample);
     struct control_deciders who = {.policy = entry->own ? entry->own : pooled->shared};
     if (who.policy->ops->wants_pods && !fleet_read_pods(l->source->fleet, entry->index, &sample, &out->why))
-        return false;
+        return fails(out, 502);
     snprintf(out->policy, sizeof out->policy, "%s", text);
     memcpy(out->lacks, v->lacks, sizeof out->lacks);
     memcpy(out->hash, pooled->hash, sizeof out->hash);
     out->period_s = entry->control.period_s;
     out->actions = entry->control.actions;
     compare(l->source, pooled, out->assumed, sizeof out->assumed);
-    return control_plan(&entry->control, &entry->state, &sample, &who, &out->record, &out->why);
+    return control_plan(&entry->control, &entry->state, &sample, &who, &out->record, &out->why) || fails(out, 500);
 }
 
 static bool all_failed(const struct sample *sample)
@@ -171,9 +178,7 @@ void suggest_look_at(const struct suggest_looker *l, struct suggest_entry *entry
                 api.message[0] ? api.message : "no answer");
     } else if (!read_settings(l, v, out)) {
         out->status = 422;
-    } else if (!decide(l, entry, out)) {
-        out->status = 502;
-    } else {
+    } else if (decide(l, entry, out)) {
         judge(l, out);
     }
     out->retry_s = out->period_s;

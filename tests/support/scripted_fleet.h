@@ -15,7 +15,8 @@ struct scripted_fleet {
     struct fleet_view views[SCRIPTED_TARGETS];
     bool missing[SCRIPTED_TARGETS]; /* the API knows no such Deployment */
     int n;
-    bool fails; /* nothing can be read */
+    bool fails;      /* nothing can be read */
+    bool fails_pods; /* pods cannot */
     int n_refreshes, n_writes, n_dropped;
     const char *api, *prometheus; /* troubles; NULL: none */
 };
@@ -45,9 +46,8 @@ static inline const struct fleet_view *scripted_view(const struct fleet *f, int 
 
 static inline bool scripted_read_pods(struct fleet *f, int i, struct sample *out, struct err *e)
 {
-    (void)e;
     *out = scripted_view(f, i)->sample;
-    return true;
+    return !((const struct scripted_fleet *)f)->fails_pods || err_set(e, ERR_IO, "no pods can be read");
 }
 
 static inline enum fleet_outcome scripted_write(struct fleet *f, int i, int replicas, bool dry_run, struct err *e)

@@ -208,10 +208,52 @@ START_TEST(errors_are_error_statuses)
     expect_error("web\"} or vector(1)", 503, "not enough"); // not looked at yet
     suggest_tick(suggest, base_s);
     expect_error("web\"} or vector(1)", 400, "no name");
+    expect_error("web\"} or vector(1)", 400, "no name"); // as often as it is asked
     fleet.missing[0] = true;
     expect_error("gone", 503, "not enough");
     suggest_tick(suggest, base_s + 1);
     expect_error("gone", 404, "no Deployment shop/gone");
+    close_all();
+}
+END_TEST
+
+/* Also where nobody came back for the answer. */
+START_TEST(what_is_no_name_keeps_no_place)
+{
+    char name[16];
+    open_with("ppo:web");
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "web/%d", i);
+        expect_error(name, 503, "not enough");
+    }
+    suggest_tick(suggest, base_s);
+    expect_error("web", 503, "not enough data yet");
+    suggest_tick(suggest, base_s + 1);
+    suggest_tick(suggest, base_s + 100);
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "web-%d", i);
+        expect_error(name, 503, "not enough data yet");
+    }
+    close_all();
+}
+END_TEST
+
+/* What an annotation asks for is the annotation's fault; what a policy file lacks is not the API's. */
+START_TEST(policies_that_cannot_be_had_have_their_own_statuses)
+{
+    open_with("ppo:web");
+    fleet.views[0].annotations[0] = (struct fleet_annotation){"maestro.dev/policy", "random"};
+    fleet.views[0].n_annotations = 1;
+    expect_error("web", 503, "not enough");
+    suggest_tick(suggest, base_s);
+    expect_error("web", 422, "'random': not allowed; suggest.allowed lists ppo,hpa");
+    fleet.views[0].annotations[0].value = "ppo:nothing";
+    suggest_tick(suggest, base_s + 15);
+    expect_error("web", 500, "nothing.safetensors");
+    fleet.fails_pods = true;
+    fleet.views[0].annotations[0].value = "hpa";
+    suggest_tick(suggest, base_s + 30);
+    expect_error("web", 502, "no pods");
     close_all();
 }
 END_TEST
@@ -484,7 +526,8 @@ START_TEST(keda_gets_its_number_over_http)
 END_TEST
 
 SUITE("suggest", the_first_question_starts_the_watch_and_says_so, an_answer_tells_everything_that_made_it,
-      asking_changes_nothing, errors_are_error_statuses, outages_are_named, a_half_blind_look_never_suggests_less,
+      asking_changes_nothing, errors_are_error_statuses, what_is_no_name_keeps_no_place,
+      policies_that_cannot_be_had_have_their_own_statuses, outages_are_named, a_half_blind_look_never_suggests_less,
       annotations_that_make_no_sense_are_named, pauses_are_obeyed, places_are_limited_and_idle_ones_are_given_up,
       what_was_first_asked_for_at_other_moments_is_looked_at_together, an_old_decision_is_none,
       settings_and_policies_that_cannot_be_are_refused, keda_gets_its_number_over_http)
