@@ -7,9 +7,26 @@
 #include <maestro/err.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 /* Appends the whole file to out; more than limit bytes is an error (ERR_FORMAT). */
 MUST_CHECK bool file_read(const char *path, size_t limit, struct buf *out, struct err *e);
+
+/* As file_read, for what must be whole: a file that is written to meanwhile is an error. */
+MUST_CHECK bool file_read_still(const char *path, size_t limit, struct buf *out, struct err *e);
+
+/* What tells one state of a file from another, its rights included. Zeroed: there is none, or it cannot be looked at. */
+struct file_stamp {
+    bool there;
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec modified, changed;
+};
+
+struct file_stamp file_stamp(const char *path);
+bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b);
 
 /* path is afterwards the old file or the new one, whatever happens: temporary file beside it, fsync, rename, fsync of the
  * folder. On failure the temporary file is removed. */

@@ -35,6 +35,9 @@ struct pooled {
 MUST_CHECK bool pool_open(const struct pool_config *config, struct pool **out, struct err *e); /* config is copied */
 void pool_close(struct pool *p);                                                               /* accepts NULL */
 
+/* A round of targets begins: what could not be opened in the last one is tried again. Within a round it is tried once. */
+void pool_begin_round(struct pool *p);
+
 /* ERR_USAGE: not allowed, or no such policy; ERR_IO and ERR_FORMAT: its file. */
 MUST_CHECK bool pool_find(struct pool *p, const char *text, const struct pooled **out, struct err *e);
 /* A target's own object of a policy that is not shared; the caller closes it. */

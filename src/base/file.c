@@ -23,11 +23,8 @@ static bool fail(struct err *e, const char *path, const char *doing)
     return err_set(e, ERR_IO, "%s: cannot %s: %s", path, doing, strerror(errno));
 }
 
-bool file_read(const char *path, size_t limit, struct buf *out, struct err *e)
+static bool read_all(int fd, const char *path, size_t limit, struct buf *out, struct err *e)
 {
-    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fail(e, path, "open");
     char chunk[16384];
     for (size_t total = 0;;) {
         ssize_t n = read(fd, chunk, sizeof chunk);
@@ -44,6 +41,53 @@ bool file_read(const char *path, size_t limit, struct buf *out, struct err *e)
     }
     buf_append(out, "", 0);
     return buf_ok(out, e) || err_wrap(e, "%s", path);
+}
+
+bool file_read(const char *path, size_t limit, struct buf *out, struct err *e)
+{
+    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 ? read_all(fd, path, limit, out, e) : fail(e, path, "open");
+}
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* A pipe has no state but its end. */
+static bool was_written(const struct stat *before, const struct stat *after)
+{
+    return S_ISREG(after->st_mode) &&
+           (before->st_size != after->st_size || !same_time(before->st_mtim, after->st_mtim));
+}
+
+bool file_read_still(const char *path, size_t limit, struct buf *out, struct err *e)
+{
+    struct stat before, after;
+    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &before) != 0)
+        return fail(e, path, "open");
+    if (!read_all(fd, path, limit, out, e))
+        return false;
+    if (fstat(fd, &after) != 0)
+        return fail(e, path, "read");
+    return !was_written(&before, &after) || err_set(e, ERR_IO, "%s: was written to while it was read", path);
+}
+
+struct file_stamp file_stamp(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return (struct file_stamp){0};
+    return (struct file_stamp){true, st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim};
+}
+
+bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b)
+{
+    if (!a->there || !b->there)
+        return a->there == b->there;
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           same_time(a->modified, b->modified) && same_time(a->changed, b->changed);
 }
 
 static bool write_all(int fd, const char *bytes, size_t n)

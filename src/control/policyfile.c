@@ -347,5 +347,5 @@ bool policyfile_parse(const char *name, const void *bytes, size_t n, struct poli
 bool policyfile_load(const char *path, struct policy_file *out, struct err *e)
 {
     CLEANUP_BUF struct buf bytes = {0};
-    return file_read(path, FILE_LIMIT, &bytes, e) && policyfile_parse(path, bytes.bytes, bytes.len, out, e);
+    return file_read_still(path, FILE_LIMIT, &bytes, e) && policyfile_parse(path, bytes.bytes, bytes.len, out, e);
 }

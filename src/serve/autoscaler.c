@@ -430,6 +430,7 @@ int autoscaler_tick(struct autoscaler *a)
     struct err why = {0};
     double started_s = monotonic(a), cpu_before_s = cpu_time_s();
     look_at_files(a, started_s);
+    pool_begin_round(a->pool);
     struct decide_world w = {.config = a->parts.config,
                              .fleet = a->parts.fleet,
                              .journal = a->parts.journal,

@@ -13,19 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define FILE_LIMIT ((size_t)64 << 20)
-
-/* What tells one state of a file from another. */
-struct look {
-    bool there;
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec modified, changed;
-};
 
 struct mark {
     _Alignas(64) _Atomic(const struct model *) model;
@@ -36,8 +26,8 @@ struct model_slot {
     struct mark *marks; /* [n_threads] */
     int n_threads;
     char *path;
-    struct look look;     /* when it was last tried */
-    pthread_mutex_t lock; /* of status */
+    struct file_stamp stamp; /* when it was last tried */
+    pthread_mutex_t lock;    /* of status */
     struct model_status status;
 };
 
@@ -130,7 +120,7 @@ static bool prepare(struct model *m, int n_threads, struct err *e)
 static bool fill(struct model *m, const char *path, int n_threads, struct err *e)
 {
     CLEANUP_BUF struct buf bytes = {0};
-    if (!file_read(path, FILE_LIMIT, &bytes, e) || !policyfile_parse(path, bytes.bytes, bytes.len, &m->file, e))
+    if (!file_read_still(path, FILE_LIMIT, &bytes, e) || !policyfile_parse(path, bytes.bytes, bytes.len, &m->file, e))
         return false;
     snprintf(m->id, sizeof m->id, "%016llx", (unsigned long long)hash_bytes(bytes.bytes, bytes.len));
     m->loaded_s = clock_wall_s();
@@ -151,27 +141,6 @@ static const struct model *load(const char *path, int n_threads, struct err *e)
         return m;
     model_close(m);
     return NULL;
-}
-
-static struct look look_at(const char *path)
-{
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return (struct look){0};
-    return (struct look){true, st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim};
-}
-
-static bool same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool same_look(const struct look *a, const struct look *b)
-{
-    if (!a->there || !b->there)
-        return a->there == b->there;
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           same_time(a->modified, b->modified) && same_time(a->changed, b->changed);
 }
 
 const struct model *model_acquire(struct model_slot *s, int thread)
@@ -224,7 +193,7 @@ static void note_refused(struct model_slot *s, const struct err *why)
 void model_reload(struct model_slot *s)
 {
     struct err why = {0};
-    s->look = look_at(s->path); // before reading: what changes meanwhile is seen at the next look
+    s->stamp = file_stamp(s->path); // before reading: what changes meanwhile is seen at the next look
     const struct model *m = load(s->path, s->n_threads, &why);
     if (!m) {
         note_refused(s, &why);
@@ -236,8 +205,8 @@ void model_reload(struct model_slot *s)
 
 bool model_refresh(struct model_slot *s)
 {
-    struct look now = look_at(s->path);
-    if (same_look(&now, &s->look))
+    struct file_stamp now = file_stamp(s->path);
+    if (file_stamp_same(&now, &s->stamp))
         return false;
     model_reload(s);
     return true;
@@ -260,7 +229,7 @@ bool model_slot_open(const char *path, int n_threads, struct model_slot **out, s
     s->n_threads = n_threads;
     s->path = strdup(path);
     s->marks = aligned_alloc(_Alignof(struct mark), bytes);
-    s->look = look_at(path);
+    s->stamp = file_stamp(path);
     const struct model *m = s->path && s->marks ? load(path, n_threads, e) : NULL;
     if (!m) {
         bool starved = !s->path || !s->marks;

@@ -11,20 +11,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define POOL_ENTRIES 256
 #define POOL_TEXT 1024
+#define POOL_FAILURES 64
 #define POLICY_FILE_LIMIT ((size_t)64 << 20)
 
 struct entry {
-    struct pooled pooled;  /* first */
-    char *text;            /* owned */
-    char *path;            /* owned; NULL: no file */
-    char *opened;          /* owned; what registry_open is given */
-    struct timespec mtime; /* of the file, as last looked at */
-    off_t size;
-    ino_t inode;
+    struct pooled pooled;    /* first */
+    char *text;              /* owned */
+    char *path;              /* owned; NULL: no file */
+    char *opened;            /* owned; what registry_open is given */
+    struct file_stamp stamp; /* of the file, before it was last read */
+};
+
+/* Of this round: whoever asks for the same has the same answer, and waits for no server again. */
+struct failure {
+    char *text; /* owned */
+    struct err why;
 };
 
 struct pool {
@@ -33,6 +37,8 @@ struct pool {
     double period_s, window_s;
     struct entry *entries[POOL_ENTRIES];
     int n;
+    struct failure failures[POOL_FAILURES];
+    int n_failures;
     struct pooled held;
 };
 
@@ -98,10 +104,20 @@ bool pool_open(const struct pool_config *config, struct pool **out, struct err *
     return true;
 }
 
+void pool_begin_round(struct pool *p)
+{
+    for (int i = 0; i < p->n_failures; i++)
+        free(p->failures[i].text);
+    p->n_failures = 0;
+}
+
 void pool_close(struct pool *p)
 {
-    for (int i = 0; p && i < p->n; i++)
+    if (!p)
+        return;
+    for (int i = 0; i < p->n; i++)
         entry_free(p->entries[i]);
+    pool_begin_round(p);
     free(p);
 }
 
@@ -182,7 +198,7 @@ static bool read_file(struct entry *entry, struct err *e)
     struct policy_file *file = calloc(1, sizeof *file);
     if (!file)
         return err_set(e, ERR_IO, "policies: out of memory");
-    bool done = file_read(entry->path, POLICY_FILE_LIMIT, &bytes, e) &&
+    bool done = file_read_still(entry->path, POLICY_FILE_LIMIT, &bytes, e) &&
                 policyfile_parse(entry->path, bytes.bytes, bytes.len, file, e);
     if (done) {
         entry->pooled.from_file = true;
@@ -196,23 +212,12 @@ static bool read_file(struct entry *entry, struct err *e)
     return done;
 }
 
-static void look_at(struct entry *entry)
-{
-    struct stat st = {0};
-    if (entry->path && stat(entry->path, &st) == 0) {
-        entry->mtime = st.st_mtim;
-        entry->size = st.st_size;
-        entry->inode = st.st_ino;
-    }
-}
-
 static bool has_changed(const struct entry *entry)
 {
-    struct stat st;
-    if (!entry->path || stat(entry->path, &st) != 0)
+    if (!entry->path)
         return false;
-    return st.st_mtim.tv_sec != entry->mtime.tv_sec || st.st_mtim.tv_nsec != entry->mtime.tv_nsec ||
-           st.st_size != entry->size || st.st_ino != entry->inode;
+    struct file_stamp now = file_stamp(entry->path);
+    return now.there && !file_stamp_same(&now, &entry->stamp);
 }
 
 static bool has_no_memory(const struct policy *policy)
@@ -220,14 +225,26 @@ static bool has_no_memory(const struct policy *policy)
     return policy->ops->reset == NULL && !policy->ops->wants_pods;
 }
 
+/* The file is read twice, for its hash and by the registry: both must have seen the same one. */
+static bool open_policy(const struct pool *p, struct entry *fresh, struct policy **out, struct err *e)
+{
+    if ((fresh->path && !read_file(fresh, e)) || !plain_control(p, &fresh->pooled.control, e) ||
+        !registry_open(fresh->opened, &fresh->pooled.control, out, e))
+        return false;
+    if (!has_changed(fresh))
+        return true;
+    policy_close(*out);
+    return err_set(e, ERR_IO, "%s: was replaced while it was read", fresh->path);
+}
+
 /* Opens what entry->opened says into entry->pooled; on failure entry is as before but for the file's stamp. */
 static bool entry_read(const struct pool *p, struct entry *entry, struct err *e)
 {
-    struct entry fresh = *entry;
     struct policy *policy = NULL;
-    look_at(entry);
-    if ((fresh.path && !read_file(&fresh, e)) || !plain_control(p, &fresh.pooled.control, e) ||
-        !registry_open(fresh.opened, &fresh.pooled.control, &policy, e))
+    if (entry->path)
+        entry->stamp = file_stamp(entry->path); // before reading: what changes meanwhile is seen at the next look
+    struct entry fresh = *entry;
+    if (!open_policy(p, &fresh, &policy, e))
         return false;
     fresh.pooled.sync_s = policy->sync_s;
     policy_close(entry->pooled.shared);
@@ -255,10 +272,27 @@ static bool entry_open(const struct pool *p, const char *text, struct entry **ou
     entry->pooled.text = entry->text;
     if (!entry->text || !entry->opened || (is_file && !entry->path) || !entry_read(p, entry, e)) {
         entry_free(entry);
-        return e && e->code ? false : err_set(e, ERR_IO, "policies: out of memory");
+        return e->code ? false : err_set(e, ERR_IO, "policies: out of memory");
     }
     *out = entry;
     return true;
+}
+
+/* More than there is room for are tried again. */
+static bool note_failure(struct pool *p, const char *text, const struct err *why, struct err *e)
+{
+    char *copy = p->n_failures < POOL_FAILURES ? strdup(text) : NULL;
+    if (copy)
+        p->failures[p->n_failures++] = (struct failure){copy, *why};
+    return err_set(e, why->code, "%s", why->message);
+}
+
+static const struct err *find_failure(const struct pool *p, const char *text)
+{
+    for (int i = 0; i < p->n_failures; i++)
+        if (strcmp(p->failures[i].text, text) == 0)
+            return &p->failures[i].why;
+    return NULL;
 }
 
 bool pool_find(struct pool *p, const char *text, const struct pooled **out, struct err *e)
@@ -273,8 +307,12 @@ bool pool_find(struct pool *p, const char *text, const struct pooled **out, stru
                        p->allowed);
     if (p->n == POOL_ENTRIES)
         return err_set(e, ERR_USAGE, "policy '%.100s': more than %d policies at once", text, POOL_ENTRIES);
-    if (!entry_open(p, text, &p->entries[p->n], e))
-        return false;
+    const struct err *before = find_failure(p, text);
+    if (before)
+        return err_set(e, before->code, "%s", before->message);
+    struct err why = {0};
+    if (!entry_open(p, text, &p->entries[p->n], &why))
+        return note_failure(p, text, &why, e);
     *out = &p->entries[p->n++]->pooled;
     return true;
 }

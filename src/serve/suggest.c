@@ -279,6 +279,7 @@ static void look_at_due(struct suggest *s, double now_s)
     struct err e = {0};
     const struct suggest_looker looker = {&s->config, &s->source, s->pool};
     s->began_s = s->began_s > 0 ? s->began_s : now_s;
+    pool_begin_round(s->pool);
     bool read = fleet_refresh(s->source.fleet, now_s, &e);
     if (!read)
         tell(s, "look_failed", "fleet", &e);

@@ -5,8 +5,11 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -62,6 +65,48 @@ START_TEST(written_files_read_back_and_leave_no_traces)
     write_text(at("a"), "");
     expect_text(at("a"), "");
     ck_assert_int_eq(count_entries(), 1);
+    folder_remove(folder);
+}
+END_TEST
+
+struct scribbler {
+    int fd;
+    _Atomic bool over;
+};
+
+static void *scribble(void *context)
+{
+    struct scribbler *s = context;
+    for (unsigned char byte = 0; !atomic_load(&s->over); byte++)
+        if (pwrite(s->fd, &byte, 1, byte) != 1)
+            break;
+    return NULL;
+}
+
+/* A reader that gets in between two halves must not take them for one file. */
+START_TEST(a_file_written_to_meanwhile_is_refused)
+{
+    struct err e = {0};
+    struct scribbler s = {0};
+    pthread_t writer;
+    bool refused = false;
+    folder_make(folder);
+    s.fd = open(at("big"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    ck_assert_int_eq(ftruncate(s.fd, 64 << 20), 0);
+    ck_assert_int_eq(pthread_create(&writer, NULL, scribble, &s), 0);
+    for (time_t end = time(NULL) + 20; !refused && time(NULL) < end;) {
+        struct buf out = {0};
+        refused = !file_read_still(at("big"), 64 << 20, &out, &e);
+        buf_finish(&out);
+    }
+    atomic_store(&s.over, true);
+    pthread_join(writer, NULL);
+    close(s.fd);
+    ck_assert(refused);
+    ck_assert_msg(strstr(e.message, "big: was written to while it was read"), "%s", e.message);
+    struct buf out = {0};
+    ck_assert_msg(file_read_still(at("big"), 64 << 20, &out, &e), "%s", e.message);
+    buf_finish(&out);
     folder_remove(folder);
 }
 END_TEST
@@ -312,8 +357,8 @@ START_TEST(dots_at_the_end_stand_for_a_folder_with_a_name)
 }
 END_TEST
 
-SUITE("file", written_files_read_back_and_leave_no_traces, a_sweep_takes_what_killed_writers_left,
-      reading_says_what_is_wrong, append_and_cut, folders_with_parents, a_read_only_folder_keeps_the_old_file,
-      a_write_cut_short_keeps_the_old_file, a_full_disk_keeps_the_old_file, a_kill_leaves_the_old_file_or_the_new_one,
-      a_path_too_long_is_refused, slashes_at_the_end_are_no_part_of_a_name,
+SUITE("file", written_files_read_back_and_leave_no_traces, a_file_written_to_meanwhile_is_refused,
+      a_sweep_takes_what_killed_writers_left, reading_says_what_is_wrong, append_and_cut, folders_with_parents,
+      a_read_only_folder_keeps_the_old_file, a_write_cut_short_keeps_the_old_file, a_full_disk_keeps_the_old_file,
+      a_kill_leaves_the_old_file_or_the_new_one, a_path_too_long_is_refused, slashes_at_the_end_are_no_part_of_a_name,
       dots_at_the_end_stand_for_a_folder_with_a_name)
