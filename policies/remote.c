@@ -14,6 +14,7 @@
 #define ANSWER_BYTES ((size_t)1 << 20)
 #define CONNECT_S 1.0
 #define PATIENCE_S 3.0
+#define SILENCES 2                      // in one look; after so many the other targets of it do not wait as well
 #define PARENT_MEMORY_BYTES 536870912.0 // what the memory of a replica is counted in where a server wants bytes
 
 struct remote {
@@ -24,6 +25,8 @@ struct remote {
     char hash[OBSERVATION_HASH_BYTES];
     int n_features;
     struct buf text; /* of the request */
+    double look_s;   /* samples of one look have one time */
+    int n_silent;    /* requests of that look without an answer */
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -58,6 +61,7 @@ static bool ask(struct remote *p, const struct http_request *request, struct jso
 {
     struct http_response response = {0};
     bool done = http_do(p->http, request, &response, e);
+    p->n_silent += !done;
     bool absent = done && missing && response.status == 404;
     if (missing)
         *missing = absent;
@@ -207,9 +211,21 @@ static bool act_suggest(struct remote *p, const struct policy_input *in, struct 
     return done;
 }
 
+/* False: this look has waited long enough. */
+static bool is_patient(struct remote *p, double look_s, struct err *e)
+{
+    if (p->look_s != look_s)
+        p->n_silent = 0;
+    p->look_s = look_s;
+    return p->n_silent < SILENCES ||
+           err_set(e, ERR_IO, "%.200s: not asked, %d requests of this look had no answer", p->url, p->n_silent);
+}
+
 static bool remote_act(struct policy *policy, const struct policy_input *in, struct policy_output *out, struct err *e)
 {
     struct remote *p = (struct remote *)policy;
+    if (!is_patient(p, in->sample->time_s, e))
+        return err_wrap(e, "remote");
     bool done = p->kind == REMOTE_SUGGEST ? act_suggest(p, in, out, e) : act_predict(p, in, out, e);
     return done || err_wrap(e, "remote");
 }

@@ -264,6 +264,34 @@ START_TEST(trouble_is_a_failure)
 }
 END_TEST
 
+/* Each silence costs its whole patience: the targets of one look together wait for two of them. */
+START_TEST(a_silent_server_is_asked_twice_a_look)
+{
+    static const struct fake_reply script[] = {
+        {.status = 404}, {.delay_s = 30}, {.delay_s = 30}, {.body = "{\"action\": 2}"}};
+    struct fake_http *f = fake_http_open(&(struct fake_http_config){.script = script, .n_script = 4});
+    struct control control = plain_control();
+    struct policy *policy = NULL;
+    struct policy_output out;
+    struct sample sample = look(100, 50, 4);
+    char text[128];
+    struct err e = {0};
+    snprintf(text, sizeof text, "remote:%s/predict", fake_http_url(f));
+    ck_assert_msg(registry_open(text, &control, &policy, &e), "%s", e.message);
+    for (int i = 0; i < 5; i++) {
+        e = (struct err){0};
+        ck_assert(!act(policy, &control, &sample, &out, &e));
+        ck_assert_msg((strstr(e.message, "not asked") != NULL) == (i >= 2), "%d: %s", i, e.message);
+    }
+    ck_assert_int_eq(fake_http_requests(f), 3);
+    sample.time_s += 15;
+    ck_assert_msg(act(policy, &control, &sample, &out, &e), "%s", e.message);
+    ck_assert_int_eq(out.replicas, 5);
+    policy_close(policy);
+    fake_http_close(f);
+}
+END_TEST
+
 START_TEST(urls_are_checked)
 {
     static const char *const bad[] = {"remote",
@@ -284,4 +312,4 @@ START_TEST(urls_are_checked)
 END_TEST
 
 SUITE("remote", far_and_near_decide_the_same_bits, another_policy_over_there_is_noticed, a_server_of_five_signals,
-      a_suggestion_server, trouble_is_a_failure, urls_are_checked)
+      a_suggestion_server, trouble_is_a_failure, a_silent_server_is_asked_twice_a_look, urls_are_checked)
