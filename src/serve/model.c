@@ -4,6 +4,7 @@
 
 #include <maestro/clock.h>
 #include <maestro/file.h>
+#include <maestro/json.h>
 #include <maestro/json_write.h>
 #include <maestro/number.h>
 
@@ -77,6 +78,15 @@ static void put_floats(struct buf *out, const char *key, const float *values, in
     buf_text(out, "]");
 }
 
+/* The file's own words, where they are what they should be: another program may have written them. */
+static void put_scores(struct buf *out, const char *scores)
+{
+    struct json_document d = {0};
+    bool usable = scores && json_parse(&d, "scores", scores, strlen(scores), NULL) && json_is_object(d.root);
+    json_finish(&d);
+    buf_printf(out, ",\"scores\":%s", usable ? scores : "null");
+}
+
 static bool write_text(struct model *m, const char *path, struct err *e)
 {
     const struct policy_file *f = &m->file;
@@ -94,8 +104,9 @@ static bool write_text(struct model *m, const char *path, struct err *e)
         return false;
     put_floats(&m->text, "obs_low", f->obs_low, f->actor.n_in);
     put_floats(&m->text, "obs_high", f->obs_high, f->actor.n_in);
-    buf_printf(&m->text, ",\"seed\":\"%llu\",\"steps\":%lld,\"scores\":%s}\n", (unsigned long long)f->seed, f->steps,
-               f->scores && *f->scores ? f->scores : "null");
+    buf_printf(&m->text, ",\"seed\":\"%llu\",\"steps\":%lld", (unsigned long long)f->seed, f->steps);
+    put_scores(&m->text, f->scores);
+    buf_text(&m->text, "}\n");
     return buf_ok(&m->text, e) && buf_ok(&m->brief, e);
 }
 

@@ -172,6 +172,32 @@ START_TEST(what_is_said_about_it_is_json)
 }
 END_TEST
 
+/* What another program wrote there may be no JSON. */
+START_TEST(scores_are_json_or_none)
+{
+    static const struct {
+        const char *written, *told;
+    } ROWS[] = {{"{\"mean_reward\":0.5,\"mean_cost\":null}", "\"scores\":{\"mean_reward\":0.5,\"mean_cost\":null}}"},
+                {"{\"mean_reward\":nan}", "\"scores\":null}"},
+                {"very good", "\"scores\":null}"},
+                {"7", "\"scores\":null}"}};
+    struct model_slot *s = open_slot(1);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct policy_file f;
+        struct err e = {0};
+        trained_make(&f, "default", 2 + i);
+        f.scores = strdup(ROWS[i].written);
+        ck_assert_msg(policyfile_save(&f, path, &e), "%s", e.message);
+        policyfile_finish(&f);
+        ck_assert(model_refresh(s));
+        const struct model *m = model_acquire(s, 0);
+        ck_assert_msg(strstr(m->text.bytes, ROWS[i].told), "%s", m->text.bytes);
+        model_release(s, 0);
+    }
+    close_slot(s);
+}
+END_TEST
+
 #define READERS 3
 
 struct reader {
@@ -235,4 +261,5 @@ START_TEST(readers_never_see_half_a_model)
 END_TEST
 
 SUITE("model", a_new_file_is_taken_over, a_bad_file_keeps_the_old_model, a_config_map_is_followed,
-      opening_names_what_is_wrong, what_is_said_about_it_is_json, readers_never_see_half_a_model)
+      opening_names_what_is_wrong, what_is_said_about_it_is_json, scores_are_json_or_none,
+      readers_never_see_half_a_model)
