@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 extern char **environ;
 
@@ -51,6 +52,16 @@ static void set_up_log(const struct cli *cli)
     log_setup(LOG_INFO, cli->has_log_format ? cli->log_format : in_pod, NULL);
 }
 
+/* A descriptor a connection: as many as the administrator allows. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void print(const struct buf *text)
 {
     fputs(text->bytes ? text->bytes : "", stdout);
@@ -75,6 +86,7 @@ static bool answer_with(const struct program *p, const struct cli *cli, struct c
         return true;
     set_up_log(cli);
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptors();
     return p->run(e);
 }
 

@@ -1,5 +1,5 @@
 /* program: what the programs of one verb (maestro-serve and its like) have in common: help, version, configuration printed or
- * checked, logging, exit statuses. */
+ * checked, logging, the limit of open descriptors, exit statuses. */
 #ifndef CMD_PROGRAM_H
 #define CMD_PROGRAM_H
 

@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <sys/resource.h>
 
 static struct webapp_config app;
 
@@ -17,22 +16,11 @@ static const struct cli_verb verb = {
     .seed_key = "app.seed",
 };
 
-/* A descriptor a connection: as many as the administrator allows. */
-static void raise_descriptors(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static bool run(struct err *e)
 {
     struct webapp *a = NULL;
     sigset_t ends;
     int signal = 0;
-    raise_descriptors();
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
