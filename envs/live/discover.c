@@ -2,7 +2,7 @@
  * what it reads into the table of targets. In: JSON objects, page by page. Out: slots. Signals are not its matter. */
 #include "discover.h"
 
-#include "quantity.h"
+#include <maestro/pod_shape.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -56,46 +56,6 @@ static void read_selector(const struct json *spec, struct buf *out)
     }
 }
 
-/* Bytes that one container may use at most; 0: no limit. */
-static double memory_limit(const struct json *container)
-{
-    double bytes = 0;
-    const char *text = text_of(json_find(json_find(container, "resources"), "limits"), "memory");
-    return text && quantity_parse(text, &bytes) && bytes > 0 ? bytes : 0;
-}
-
-/* Of a pod: the sum over what runs beside each other; one container without a limit and the pod has none. */
-static double pod_memory_limit(const struct json *pod_spec)
-{
-    double sum = 0;
-    for (const struct json *c = json_first(json_find(pod_spec, "containers")); c; c = json_next(c)) {
-        double limit = memory_limit(c);
-        if (!(limit > 0))
-            return 0;
-        sum += limit;
-    }
-    for (const struct json *c = json_first(json_find(pod_spec, "initContainers")); c; c = json_next(c)) {
-        const char *restart = text_of(c, "restartPolicy");
-        if (restart && strcmp(restart, "Always") == 0) // a sidecar
-            sum += memory_limit(c);
-    }
-    return sum;
-}
-
-double discover_cpu_request(const struct json *pod_spec)
-{
-    double sum = 0;
-    const struct json *containers = json_find(pod_spec, "containers");
-    for (const struct json *c = json_first(json_is_array(containers) ? containers : NULL); c; c = json_next(c)) {
-        const char *text = text_of(json_find(json_find(c, "resources"), "requests"), "cpu");
-        double cores = 0;
-        if (!text || !quantity_parse(text, &cores) || !(cores > 0))
-            return 0;
-        sum += cores;
-    }
-    return 100 * sum;
-}
-
 /* Pods of an older template exist, or the controller has not looked yet. A mere change of replicas is no rollout: all its
  * pods are of one template. A status that no controller ever wrote says nothing. */
 static bool read_status(const struct json *object, struct discovered *out, struct err *e)
@@ -125,9 +85,9 @@ bool discover_read(const struct json *object, const char *prefix, struct discove
     if (!count_of(spec, "replicas", 1, &out->spec_replicas, e) || !read_status(object, out, e))
         return err_wrap(e, "live: Deployment %s/%s", out->space, out->name);
     out->rollout_paused = json_as_flag(json_find(spec, "paused"), &paused) && paused;
-    const struct json *pod_spec = json_find(json_find(spec, "template"), "spec");
-    out->memory_limit_bytes = pod_memory_limit(pod_spec);
-    out->cpu_request_percent = discover_cpu_request(pod_spec);
+    const struct pod_shape shape = pod_shape_of(object);
+    out->memory_limit_bytes = shape.memory_limit_bytes;
+    out->cpu_request_percent = 100 * shape.cpu_request_cores;
     read_annotations(metadata, prefix, out);
     read_selector(spec, &out->selector);
     return true;

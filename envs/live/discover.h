@@ -10,8 +10,6 @@
 
 /* One Deployment object. ERR_FORMAT names the field. out->selector is the caller's to finish. */
 MUST_CHECK bool discover_read(const struct json *object, const char *prefix, struct discovered *out, struct err *e);
-/* Percent of one core that a pod of this spec asks for; 0: a container asks for nothing, and there is nothing to divide by. */
-double discover_cpu_request(const struct json *pod_spec);
 /* The target of a HorizontalPodAutoscaler or ScaledObject, if it is a Deployment; texts are the object's. */
 bool discover_scaler(const struct json *object, const char **space, const char **target, const char **own_name);
 

@@ -3,8 +3,9 @@
  * sample clock. Decides nothing. */
 #include "podlist.h"
 
-#include "discover.h"
 #include "quantity.h"
+
+#include <maestro/pod_shape.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -139,9 +140,10 @@ void podlist_take(struct podlist *l, const struct json *object)
     if (l->overflows)
         return;
     struct podlist_pod *p = &l->pods[l->n++];
-    *p = (struct podlist_pod){.record = {.phase = phase,
-                                         .cpu_request_percent = discover_cpu_request(json_find(object, "spec")),
-                                         .deleting = text_of(metadata, "deletionTimestamp") != NULL}};
+    *p = (struct podlist_pod){
+        .record = {.phase = phase,
+                   .cpu_request_percent = 100 * pod_shape_of_spec(json_find(object, "spec")).cpu_request_cores,
+                   .deleting = text_of(metadata, "deletionTimestamp") != NULL}};
     memcpy(p->name, name, strlen(name) + 1);
     p->record.has_start_time = time_of(l, status, "startTime", &p->record.start_time_s);
     read_ready(l, status, &p->record);

@@ -4,6 +4,8 @@
 #include "live_world.h"
 
 #include <maestro/clock.h>
+#include <maestro/json.h>
+#include <maestro/pod_shape.h>
 #include <math.h>
 #include <string.h>
 
@@ -127,5 +129,50 @@ START_TEST(pods_cpu_may_come_from_prometheus)
 }
 END_TEST
 
-SUITE("live_pods", pods_come_with_metrics_servers_view_and_only_by_their_owner, more_pods_than_can_be_held_are_an_error,
+/* As the API server fills requests in, and as the HPA adds them up. */
+START_TEST(a_pod_asks_for_what_its_containers_and_sidecars_do)
+{
+    static const struct {
+        const char *spec;
+        double percent;
+    } ROWS[] = {
+        {"{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"500m\"}}}]}", 50},
+        {"{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"1\"}}},{\"resources\":{\"requests\":{\"cpu\":\"250m\"}"
+         ","
+         "\"limits\":{\"cpu\":\"2\"}}}]}",
+         125},
+        {"{\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"200m\"}}}],\"initContainers\":[{\"restartPolicy\":"
+         "\"Always\",\"resources\":{\"limits\":{\"cpu\":\"100m\"}}},{\"resources\":{\"requests\":{\"cpu\":\"4\"}}}]}",
+         30},
+        {"{\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"200m\"}}}],\"initContainers\":[{\"restartPolicy\":"
+         "\"Always\"}]}",
+         0},
+        {"{\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"200m\"}}},{\"name\":\"bare\"}]}", 0},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        CLEANUP_BUF struct buf text = {0};
+        struct json_document d = {0};
+        struct err e = {0};
+        buf_printf(&text, "{\"spec\":{\"template\":{\"spec\":%s}}}", ROWS[i].spec);
+        ck_assert_msg(json_parse(&d, "deployment", text.bytes, text.len, &e), "%s", e.message);
+        ck_assert_double_eq_tol(100 * pod_shape_of(d.root).cpu_request_cores, ROWS[i].percent, 1e-9);
+        json_finish(&d);
+    }
+    struct sample s;
+    struct err e = {0};
+    begin();
+    w.pods = "{\"metadata\":{\"name\":\"web-7d9f8b6c5d-x2x4z\"," OWNED "},\"spec\":{\"containers\":[{\"resources\":"
+             "{\"limits\":{\"cpu\":\"500m\"}}}],\"initContainers\":[{\"restartPolicy\":\"Always\",\"resources\":{"
+             "\"requests\":{\"cpu\":\"100m\"}}}]}," POD_READY "}";
+    w.pod_metrics = "{\"metadata\":{\"name\":\"web-7d9f8b6c5d-x2x4z\"},\"timestamp\":\"2026-03-01T12:01:00Z\","
+                    "\"window\":\"15s\",\"containers\":[{\"usage\":{\"cpu\":\"10m\"}}]}";
+    int web = find_web();
+    ck_assert_msg(fleet_read_pods(w.fleet, web, &s, &e), "%s", e.message);
+    ck_assert_double_eq_tol(s.pods[0].cpu_request_percent, 60, 1e-9);
+    end();
+}
+END_TEST
+
+SUITE("live_pods", pods_come_with_metrics_servers_view_and_only_by_their_owner,
+      a_pod_asks_for_what_its_containers_and_sidecars_do, more_pods_than_can_be_held_are_an_error,
       pods_cpu_may_come_from_prometheus)
