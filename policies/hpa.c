@@ -32,12 +32,17 @@ const struct config_key hpa_config_keys[] = {
 };
 const int n_hpa_config_keys = sizeof hpa_config_keys / sizeof *hpa_config_keys;
 
+/* Share of a sync period by which a live loop may miss it: three ticks of 5 s that each are up to 0.25 s off, and a look. */
+static const double SYNC_SLACK = 0.06;
+
 struct hpa {
     struct policy policy; /* first: the seam */
     int target_percent;
     struct hpa_rule_settings settings;
     struct hpa_behaviour behaviour;
     struct hpa_history history;
+    double asked_s; /* when it was last asked */
+    double ahead_s; /* of the history's clock before the samples' */
 };
 
 struct pod_arrays {
@@ -52,6 +57,8 @@ static void hpa_reset(struct policy *policy, uint64_t seed, const struct sample 
     struct hpa *p = (struct hpa *)policy;
     int replicas;
     p->history = (struct hpa_history){0};
+    p->asked_s = first->time_s;
+    p->ahead_s = 0;
     if (policies_replicas(first, &replicas))
         hpa_note(&p->history, &p->behaviour, first->time_s, replicas);
 }
@@ -104,6 +111,17 @@ static bool hold(struct policy_output *out, int current, const char *why)
     return true;
 }
 
+/* The history's time: a step that is nearly a sync period is one. The controller counts its period from the end of a sync, so
+ * that what it did in one is always a whole period old in the next. */
+static double history_time(struct hpa *p, double now_s)
+{
+    double short_s = p->policy.sync_s - (now_s - p->asked_s);
+    p->asked_s = now_s;
+    if (fabs(short_s) <= SYNC_SLACK * p->policy.sync_s)
+        p->ahead_s += short_s;
+    return now_s + p->ahead_s;
+}
+
 /* From the raw recommendation through window, rules and limits; keeps the history. */
 static int settle(struct hpa *p, const struct target *target, double now_s, int current, int recommended)
 {
@@ -120,6 +138,7 @@ static bool hpa_act(struct policy *policy, const struct policy_input *in, struct
     (void)e; // missing metrics are no failure of the policy: it holds and says why
     struct hpa *p = (struct hpa *)policy;
     const struct target *target = in->target;
+    double now_s = history_time(p, in->sample->time_s);
     int current;
     if (!policies_replicas(in->sample, &current))
         return hold(out, 0, "spec.replicas is unknown");
@@ -136,7 +155,7 @@ static bool hpa_act(struct policy *policy, const struct policy_input *in, struct
     read_pods(in->sample, &arrays);
     if (!hpa_cpu_utilization(&p->settings, &arrays.view, current, p->target_percent, &raw, &why))
         return hold(out, current, why.message);
-    *out = (struct policy_output){.replicas = settle(p, target, in->sample->time_s, current, raw.replicas)};
+    *out = (struct policy_output){.replicas = settle(p, target, now_s, current, raw.replicas)};
     snprintf(out->reason, sizeof out->reason, "cpu %d %% of %d %%: %d wanted", raw.utilization_percent,
              p->target_percent, raw.replicas);
     return true;

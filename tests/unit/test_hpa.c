@@ -456,6 +456,64 @@ START_TEST(cpu_that_is_no_number_is_missing)
 }
 END_TEST
 
+/* The count after one more decision: all pods as busy as can be. */
+static int decide_at(struct policy *hpa, double time_s, int replicas)
+{
+    static struct pod_record pods[32];
+    const struct target target = {.name = "shop/web", .min_replicas = 1, .max_replicas = 20};
+    struct sample sample = {.time_s = time_s, .ready = replicas, .n_pods = replicas, .pods = pods};
+    struct policy_input in = {.sample = &sample, .target = &target, .period_s = 15};
+    struct policy_output out;
+    struct err e = {0};
+    sample.signals[SIGNAL_REPLICAS] = (struct reading){replicas, 0, VALIDITY_VALID};
+    for (int i = 0; i < replicas; i++)
+        pods[i] = (struct pod_record){.cpu_percent = 900,
+                                      .cpu_sample_time_s = time_s - 5,
+                                      .cpu_window_s = 15,
+                                      .cpu_request_percent = 100,
+                                      .start_time_s = 1000,
+                                      .ready_changed_s = 1100,
+                                      .phase = POD_RUNNING,
+                                      .has_cpu = true,
+                                      .has_start_time = true,
+                                      .has_ready_condition = true,
+                                      .ready = true};
+    if (replicas == 1)
+        policy_reset(hpa, 1, &sample);
+    ck_assert_msg(policy_act(hpa, &in, &out, &e), "%s", e.message);
+    return out.replicas;
+}
+
+/* At most four more or twice as many in 15 s. What was done a period ago is no part of this one, though the loop's clock ran
+ * a little short; what was done well within it is. */
+START_TEST(a_period_a_little_short_is_a_period)
+{
+    static const struct {
+        double steps_s[2];
+        int counts[2];
+    } rows[] = {{{15, 15}, {10, 20}},
+                {{14.9, 14.2}, {10, 20}},
+                {{14.1, 15.9}, {10, 20}},
+                {{14.0, 15.0}, {5, 10}},
+                {{10.0, 5.0}, {5, 10}}};
+    struct control control = {.target = {.min_replicas = 1, .max_replicas = 20}};
+    struct policy *hpa;
+    struct err e = {0};
+    ck_assert_msg(registry_open("hpa:target=50", &control, &hpa, &e), "%s", e.message);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double time_s = 10000;
+        int replicas = decide_at(hpa, time_s, 1);
+        ck_assert_int_eq(replicas, 5);
+        for (int k = 0; k < 2; k++) {
+            time_s += rows[i].steps_s[k];
+            replicas = decide_at(hpa, time_s, replicas);
+            ck_assert_msg(replicas == rows[i].counts[k], "row %zu, step %d: %d", i, k, replicas);
+        }
+    }
+    policy_close(hpa);
+}
+END_TEST
+
 START_TEST(at_least_68_rows)
 {
     size_t n = sizeof cpu_rows / sizeof *cpu_rows + sizeof metric_rows / sizeof *metric_rows +
@@ -467,4 +525,4 @@ END_TEST
 
 SUITE("hpa", cpu, pod_object_and_external_metrics, limits_and_rates, stabilisation, a_long_window_is_kept_whole,
       obsolete_slots_are_used_again, several_metrics, a_tolerance_swallows_steps_of_one,
-      cpu_that_is_no_number_is_missing, at_least_68_rows)
+      cpu_that_is_no_number_is_missing, a_period_a_little_short_is_a_period, at_least_68_rows)
