@@ -339,6 +339,7 @@ static bool open_site(struct work *w, struct live_site *out, struct err *e)
                                               .max_replicas = w->protocol.max_replicas,
                                               .latency_soft_ms = w->protocol.latency_soft_ms,
                                               .latency_hard_ms = w->protocol.latency_hard_ms},
+                                   .must_run = true,
                                    .user_agent = "maestro-evaluate",
                                    .log = log,
                                    .seed = (uint64_t)w->protocol.seed,

@@ -37,12 +37,20 @@ static bool check_target(const struct live_wish *w, const struct fleet_view *vie
 {
     const char *prefix = w->kubernetes->annotation_prefix;
     const char *mode = annotation(view, prefix, "mode");
+    const struct reading *replicas = &view->sample.signals[SIGNAL_REPLICAS];
+    bool is_empty = replicas->validity == VALIDITY_VALID && replicas->value < 1;
     if (view->conflict[0])
         return err_set(e, ERR_USAGE, "%s/%s: %s scales it already; two scalers on one target prove nothing",
                        view->space, view->name, view->conflict);
     if (mode && strcmp(mode, "active") == 0)
         return err_set(e, ERR_USAGE, "%s/%s: the annotation %smode is active; switch the autoscaler off for it first",
                        view->space, view->name, prefix);
+    if (w->must_run && is_empty)
+        return err_set(
+            e, ERR_USAGE,
+            "%s/%s: has 0 replicas, so that nothing of it can be measured; start it first: kubectl -n %s scale "
+            "deployment %s --replicas=%d",
+            view->space, view->name, view->space, view->name, w->limits.min_replicas);
     return true;
 }
 

@@ -24,6 +24,7 @@ struct live_wish {
     const struct disturb_load *load;
     const struct disturb_chaos *chaos;
     struct target limits;   /* as configured: a latency limit of 0 is the Deployment's own, below 0 none */
+    bool must_run;          /* a target without replicas is refused: there is nothing to see */
     const char *user_agent; /* static */
     const char *log;        /* of the load program; NULL: thrown away */
     uint64_t seed;          /* of the faults */

@@ -57,6 +57,7 @@ static bool open_site(const struct settings *s, const volatile sig_atomic_t *sto
                                               .max_replicas = s->env.max_replicas,
                                               .latency_soft_ms = s->env.latency_soft_ms,
                                               .latency_hard_ms = s->env.latency_hard_ms},
+                                   .must_run = true,
                                    .user_agent = "maestro-train",
                                    .log = log,
                                    .seed = (uint64_t)s->train.seed,
