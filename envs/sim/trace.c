@@ -132,9 +132,17 @@ static void trace_name(const char *path, char *out, size_t size)
     snprintf(out, size, "%.*s", (int)n, base);
 }
 
+/* Spreadsheets write a byte order mark before UTF-8 text. */
+static size_t mark_bytes(const char *text, size_t n)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    size_t length = sizeof mark - 1;
+    return n >= length && memcmp(text, mark, length) == 0 ? length : 0;
+}
+
 bool trace_parse(const char *name, const char *text, size_t n, struct trace *out, struct err *e)
 {
-    struct trace_reader r = {.name = name, .at = text, .end = text + n};
+    struct trace_reader r = {.name = name, .at = text + mark_bytes(text, n), .end = text + n};
     const char *from, *to;
     if (!next_line(&r, &from, &to))
         return err_set(e, ERR_FORMAT, "%s: the file is empty; it must begin with \"t_seconds,rps\"", name);

@@ -13,7 +13,8 @@ struct trace {
     double max;     /* of value over the whole trace */
 };
 
-/* Strict: header, two finite numbers a row, times rising, values >= 0, at least two rows; errors name file and line. */
+/* Strict: header, two finite numbers a row, times rising, values >= 0, at least two rows; errors name file and line.
+ * A UTF-8 byte order mark before the header is passed over. */
 MUST_CHECK bool trace_read(const char *path, struct trace *out, struct err *e);
 MUST_CHECK bool trace_parse(const char *name, const char *text, size_t n, struct trace *out, struct err *e);
 void trace_finish(struct trace *t); /* accepts NULL and zeroed */

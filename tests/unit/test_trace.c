@@ -94,6 +94,18 @@ START_TEST(between_points_is_linear_and_outside_is_mirrored)
 }
 END_TEST
 
+START_TEST(a_byte_order_mark_is_passed_over)
+{
+    struct trace t = parse("\xef\xbb\xbft_seconds,rps\r\n0,1\r\n10,9\r\n");
+    ck_assert_int_eq(t.n, 2);
+    ck_assert_double_eq(t.value[1], 9);
+    trace_finish(&t);
+    struct err e = {0};
+    ck_assert(!trace_parse("x.csv", "\xef\xbb\xbf", 3, &t, &e));
+    ck_assert(strstr(e.message, "empty"));
+}
+END_TEST
+
 START_TEST(the_peak_is_that_of_the_window)
 {
     struct trace t = parse("t_seconds,rps\n0,1\n10,9\n20,3\n30,5\n");
@@ -108,4 +120,5 @@ START_TEST(the_peak_is_that_of_the_window)
 END_TEST
 
 SUITE("trace", bad_files_are_refused_with_their_line, a_nul_byte_is_not_a_number, unreadable_files_are_named,
-      between_points_is_linear_and_outside_is_mirrored, the_peak_is_that_of_the_window)
+      between_points_is_linear_and_outside_is_mirrored, a_byte_order_mark_is_passed_over,
+      the_peak_is_that_of_the_window)
