@@ -172,14 +172,18 @@ static bool next_item(const char **p, const char *end, const char **item, size_t
 static bool add_text(const char *item, size_t n, char out[CONFIG_TEXT], struct err *e)
 {
     size_t used = strlen(out);
-    if (used + n + 1 >= CONFIG_TEXT)
+    if (used + (used > 0) + n >= CONFIG_TEXT)
         return err_set(e, ERR_USAGE, "the list is longer than %d bytes", CONFIG_TEXT - 1);
     snprintf(out + used, CONFIG_TEXT - used, "%s%.*s", used ? "," : "", (int)n, item);
     return true;
 }
 
-static bool add_number(const struct config_key *k, const char *item, struct config_list *list, struct err *e)
+static bool add_number(const struct config_key *k, const char *text, size_t n, struct config_list *list, struct err *e)
 {
+    char item[ITEM_BYTES];
+    if (n >= sizeof item)
+        return err_set(e, ERR_USAGE, "'%.60s...' is too long for a number", text);
+    snprintf(item, sizeof item, "%.*s", (int)n, text);
     if (list->n >= CONFIG_LIST)
         return err_set(e, ERR_USAGE, "the list has more than %d items", CONFIG_LIST);
     long long whole = 0;
@@ -212,13 +216,9 @@ static bool parse_list(const struct config_key *k, const char *text, struct conf
     if (strspn(text, " ") >= (size_t)(end - text))
         return true; // an empty list
     for (const char *p = text; next_item(&p, end, &item, &n);) {
-        char word[ITEM_BYTES];
         if (n == 0)
             return err_set(e, ERR_USAGE, "an item of the list is empty");
-        if (n >= sizeof word)
-            return err_set(e, ERR_USAGE, "'%.60s...' is too long for an item", item);
-        snprintf(word, sizeof word, "%.*s", (int)n, item);
-        bool done = k->type == CONFIG_TEXTS ? add_text(item, n, out->text, e) : add_number(k, word, &out->list, e);
+        bool done = k->type == CONFIG_TEXTS ? add_text(item, n, out->text, e) : add_number(k, item, n, &out->list, e);
         if (!done)
             return false;
     }

@@ -227,6 +227,26 @@ START_TEST(texts_have_a_limit)
 }
 END_TEST
 
+START_TEST(items_may_be_as_long_as_their_list)
+{
+    struct fixture f;
+    char text[CONFIG_TEXT], digits[200];
+    open_fixture(&f);
+    memset(text, 'x', sizeof text - 1);
+    text[CONFIG_TEXT - 1] = '\0';
+    ck_assert_msg(config_set(&f.c, "run.traces", text, "--o", &f.e), "%s", f.e.message);
+    ck_assert_str_eq(f.v.traces, text);
+    text[500] = ',';
+    ck_assert_msg(config_set(&f.c, "run.traces", text, "--o", &f.e), "%s", f.e.message);
+    ck_assert_str_eq(f.v.traces, text);
+    memset(digits, '1', sizeof digits - 1);
+    digits[sizeof digits - 1] = '\0';
+    ck_assert(!config_set(&f.c, "ppo.hidden", digits, "--o", &f.e));
+    ck_assert_ptr_nonnull(strstr(f.e.message, "too long for a number"));
+    close_fixture(&f);
+}
+END_TEST
+
 START_TEST(unknown_names_get_a_suggestion)
 {
     struct fixture f;
@@ -476,7 +496,8 @@ START_TEST(a_bad_default_is_found_at_once)
 END_TEST
 
 SUITE("config", defaults_are_read_like_any_value, units_are_converted_within_their_family, conversion_rounds_once,
-      wrong_values_say_what_would_be_right, texts_have_a_limit, unknown_names_get_a_suggestion, files_name_their_lines,
-      an_absent_file_is_named, later_layers_win_and_are_remembered, wrong_variables_are_named,
-      the_longest_section_takes_a_variable, a_long_origin_keeps_its_end, printing_reads_back_exactly,
-      the_first_difference_is_named, help_and_manual_name_every_key, help_is_wrapped, a_bad_default_is_found_at_once)
+      wrong_values_say_what_would_be_right, texts_have_a_limit, items_may_be_as_long_as_their_list,
+      unknown_names_get_a_suggestion, files_name_their_lines, an_absent_file_is_named,
+      later_layers_win_and_are_remembered, wrong_variables_are_named, the_longest_section_takes_a_variable,
+      a_long_origin_keeps_its_end, printing_reads_back_exactly, the_first_difference_is_named,
+      help_and_manual_name_every_key, help_is_wrapped, a_bad_default_is_found_at_once)
