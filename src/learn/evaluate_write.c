@@ -5,6 +5,7 @@
 #include <maestro/csv.h>
 #include <maestro/file.h>
 #include <maestro/json_write.h>
+#include <maestro/text.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -69,9 +70,9 @@ static void windows_row(const struct evaluate_result *r, const struct windows_pl
 {
     const struct evaluate_run *run = evaluate_run_at(r, at->policy, at->file, at->trace, at->fault, at->window);
     const struct evaluate_window *w = &r->windows[at->trace * r->n_windows + at->window];
-    buf_printf(out, "%s,%d,%s,%s,%d,%g,%llu,%d", evaluate_policy_name(r, at->policy), at->file,
-               trace_name(r, at->trace), evaluate_fault_name(at->fault), at->window, w->offset_s,
-               (unsigned long long)w->seed, run->slo_holds);
+    buf_printf(out, "%s,%d,%s,%s,%d,%s,%llu,%d", evaluate_policy_name(r, at->policy), at->file,
+               trace_name(r, at->trace), evaluate_fault_name(at->fault), at->window,
+               text_double((char[TEXT_DOUBLE]){0}, w->offset_s), (unsigned long long)w->seed, run->slo_holds);
     for (int m = 0; m < METRIC_COUNT; m++)
         put_number(out, run->metric[m]);
     buf_text(out, "\n");

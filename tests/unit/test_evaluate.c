@@ -316,6 +316,7 @@ START_TEST(files_read_back)
     int n = prepare(texts, 3);
     ck_assert_int_eq(n, 2);
     struct evaluate_result r = evaluate_with(1, n);
+    r.windows[0].offset_s = 1234567.0 + 1.0 / 3.0; // of a trace of a month
     char folder[64], path[128];
     struct err e = {0};
     snprintf(folder, sizeof folder, "/tmp/test_evaluate_%d", (int)getpid());
@@ -332,6 +333,7 @@ START_TEST(files_read_back)
     snprintf(path, sizeof path, "%s/windows.csv", folder);
     ck_assert_msg(csv_read(path, CSV_MIXED, &csv, &e), "%s", e.message);
     ck_assert_uint_eq(csv.n_rows, (1 + 2 + 2) * 2 * 6);
+    ck_assert_double_eq(csv_value(&csv, 0, csv_column(&csv, "offset_s")), r.windows[0].offset_s);
     csv_finish(&csv);
     unlink(path);
     snprintf(path, sizeof path, "%s/timeline.csv", folder);
