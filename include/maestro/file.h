@@ -29,7 +29,8 @@ struct file_stamp file_stamp(const char *path);
 bool file_stamp_same(const struct file_stamp *a, const struct file_stamp *b);
 
 /* path is afterwards the old file or the new one, whatever happens: temporary file beside it, fsync, rename, fsync of the
- * folder. On failure the temporary file is removed. */
+ * folder. On failure the temporary file is removed. Links are followed: what they point at is replaced, not they. What is no
+ * file (a pipe, a device, /dev/stdout) is written to as it is. */
 MUST_CHECK bool file_write_atomic(const char *path, const void *bytes, size_t n, struct err *e);
 
 /* Removes the temporary files that killed writers left in a folder. Only for a folder that nobody else writes to now. */

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LINKS_LIMIT 40 // as Linux itself has it
+
 static void close_fd(const int *fd)
 {
     if (*fd >= 0)
@@ -143,9 +145,73 @@ static bool write_temporary(const char *temporary, const void *bytes, size_t n, 
     return done || fail(e, path, "write");
 }
 
-bool file_write_atomic(const char *path, const void *bytes, size_t n, struct err *e)
+/* The descriptor of this process that path names (/proc/self/fd/1, /dev/fd/1), -1: none. Whoever holds a file open would go on
+ * with the one that was replaced. */
+static int descriptor_of(const char *path)
 {
-    char temporary[PATH_MAX];
+    char folder[PATH_MAX], real[PATH_MAX], own[32];
+    const char *slash = strrchr(path, '/');
+    char *end = NULL;
+    folder_of(path, folder);
+    snprintf(own, sizeof own, "/proc/%ld/fd", (long)getpid());
+    if (!slash || !realpath(folder, real) || strcmp(real, own) != 0)
+        return -1;
+    long fd = strtol(slash + 1, &end, 10);
+    return end == slash + 1 || *end || fd < 0 || fd > INT_MAX ? -1 : (int)fd;
+}
+
+/* Something with nothing to replace: a terminal, a pipe, a device, an open descriptor. */
+static bool is_stream(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISDIR(st.st_mode) && (!S_ISREG(st.st_mode) || descriptor_of(path) >= 0);
+}
+
+static bool write_stream(const char *path, const void *bytes, size_t n, struct err *e)
+{
+    int own = descriptor_of(path);
+    CLEANUP_FD int fd = own >= 0 ? fcntl(own, F_DUPFD_CLOEXEC, 0) : open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(e, path, "open");
+    return write_all(fd, bytes, n) || fail(e, path, "write");
+}
+
+/* One link further: *path becomes what it points at; false where it is no link. */
+static bool follow(char path[PATH_MAX])
+{
+    char target[PATH_MAX], folder[PATH_MAX], next[PATH_MAX];
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n < 0)
+        return false;
+    target[n] = '\0';
+    folder_of(path, folder);
+    int length = target[0] == '/' ? snprintf(next, sizeof next, "%s", target)
+                                  : snprintf(next, sizeof next, "%s/%s", folder, target);
+    if (length < 0 || (size_t)length >= sizeof next)
+        return false;
+    memcpy(path, next, (size_t)length + 1);
+    return true;
+}
+
+/* The file behind links, there or not, or the first of them that is a stream. */
+static bool resolve(const char *path, char real[PATH_MAX], struct err *e)
+{
+    int length = snprintf(real, PATH_MAX, "%s", path);
+    if (length < 0 || length >= PATH_MAX)
+        return err_set(e, ERR_IO, "%.200s...: path too long", path);
+    for (int links = 0; !is_stream(real) && follow(real); links++)
+        if (links == LINKS_LIMIT)
+            return err_set(e, ERR_IO, "%s: cannot write: too many links", path);
+    return true;
+}
+
+bool file_write_atomic(const char *link, const void *bytes, size_t n, struct err *e)
+{
+    char path[PATH_MAX], temporary[PATH_MAX];
+    if (!resolve(link, path, e))
+        return false;
+    if (is_stream(path))
+        return write_stream(path, bytes, n, e);
     int length = snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
     if (length < 0 || (size_t)length >= sizeof temporary)
         return err_set(e, ERR_IO, "%.200s...: path too long", path);

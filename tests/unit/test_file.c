@@ -111,6 +111,56 @@ START_TEST(a_file_written_to_meanwhile_is_refused)
 }
 END_TEST
 
+START_TEST(links_stay_links)
+{
+    struct stat st;
+    folder_make(folder);
+    write_text(at("file"), "old");
+    ck_assert_int_eq(symlink("file", at("near")), 0);
+    ck_assert_int_eq(symlink(at("near"), at("far")), 0);
+    ck_assert_int_eq(symlink("later", at("ahead")), 0);
+    write_text(at("far"), "new");
+    write_text(at("ahead"), "made");
+    expect_text(at("file"), "new");
+    expect_text(at("later"), "made");
+    for (int i = 0; i < 3; i++) {
+        static const char *const names[] = {"near", "far", "ahead"};
+        ck_assert_int_eq(lstat(at(names[i]), &st), 0);
+        ck_assert(S_ISLNK(st.st_mode));
+    }
+    ck_assert_int_eq(symlink("round", at("round")), 0);
+    ck_assert(!file_write_atomic(at("round"), "", 0, NULL));
+    folder_remove(folder);
+}
+END_TEST
+
+START_TEST(streams_are_written_to_as_they_are)
+{
+    struct stat st;
+    char name[64], read_back[8] = "";
+    int ends[2];
+    folder_make(folder);
+    ck_assert_int_eq(symlink("/dev/null", at("nowhere")), 0);
+    write_text(at("nowhere"), "lost");
+    ck_assert_int_eq(stat(at("nowhere"), &st), 0);
+    ck_assert(S_ISCHR(st.st_mode));
+    ck_assert_int_eq(pipe(ends), 0);
+    snprintf(name, sizeof name, "/dev/fd/%d", ends[1]);
+    write_text(name, "through");
+    ck_assert_int_eq(read(ends[0], read_back, 7), 7);
+    ck_assert_str_eq(read_back, "through");
+    close(ends[0]);
+    close(ends[1]);
+    int fd = open(at("log"), O_WRONLY | O_CREAT, 0644);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    write_text(name, "one ");
+    ck_assert_int_eq(write(fd, "two", 3), 3);
+    close(fd);
+    expect_text(at("log"), "one two");
+    folder_remove(folder);
+}
+END_TEST
+
 START_TEST(a_sweep_takes_what_killed_writers_left)
 {
     struct err e = {0};
@@ -357,8 +407,8 @@ START_TEST(dots_at_the_end_stand_for_a_folder_with_a_name)
 }
 END_TEST
 
-SUITE("file", written_files_read_back_and_leave_no_traces, a_file_written_to_meanwhile_is_refused,
-      a_sweep_takes_what_killed_writers_left, reading_says_what_is_wrong, append_and_cut, folders_with_parents,
-      a_read_only_folder_keeps_the_old_file, a_write_cut_short_keeps_the_old_file, a_full_disk_keeps_the_old_file,
-      a_kill_leaves_the_old_file_or_the_new_one, a_path_too_long_is_refused, slashes_at_the_end_are_no_part_of_a_name,
-      dots_at_the_end_stand_for_a_folder_with_a_name)
+SUITE("file", written_files_read_back_and_leave_no_traces, a_file_written_to_meanwhile_is_refused, links_stay_links,
+      streams_are_written_to_as_they_are, a_sweep_takes_what_killed_writers_left, reading_says_what_is_wrong,
+      append_and_cut, folders_with_parents, a_read_only_folder_keeps_the_old_file, a_write_cut_short_keeps_the_old_file,
+      a_full_disk_keeps_the_old_file, a_kill_leaves_the_old_file_or_the_new_one, a_path_too_long_is_refused,
+      slashes_at_the_end_are_no_part_of_a_name, dots_at_the_end_stand_for_a_folder_with_a_name)
