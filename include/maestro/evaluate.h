@@ -113,9 +113,12 @@ struct evaluate_policy {
 };
 
 /* "TEXT" or "NAME=TEXT"; a NAME that is already in policies[*n] gets one file more; "ppo:A,B" are two files. Commas of a
- * name become spaces. */
+ * name become spaces. A name that does not fit, or is a bound's, is ERR_USAGE. */
 MUST_CHECK bool evaluate_add_policy(struct evaluate_policy *policies, int *n, int limit, const char *text,
                                     struct err *e);
+
+/* The policy of this name, written with or without its commas; -1: none. */
+int evaluate_find_policy(const struct evaluate_policy *policies, int n, const char *name);
 
 /* Gives each of n loads a name of its own. Commas and quotes become spaces. Those that share a name are called as they
  * were asked for, by texts[n] ("FILE" or "FILE#FROM..TO"), without ".csv"; where that is the same too, "~2" and so on
@@ -188,6 +191,7 @@ void evaluate_finish(struct evaluate_result *r); /* accepts NULL and zeroed */
 
 /* Policies by index: 0..n_policies - 1, then EVALUATE_BOUND and EVALUATE_BOUND_SLO behind them. */
 #define EVALUATE_BOUNDS 2
+extern const char *const evaluate_bounds[EVALUATE_BOUNDS]; /* their names */
 const char *evaluate_policy_name(const struct evaluate_result *r, int policy);
 const char *evaluate_policy_kind(const struct evaluate_result *r, int policy);
 int evaluate_policy_files(const struct evaluate_result *r, int policy);
@@ -248,7 +252,7 @@ MUST_CHECK bool evaluate_table(const struct evaluate_result *r, int baseline, st
 
 /* A tuned setting to be listed in evaluation.json. */
 struct evaluate_tuned_note {
-    char trace[64]; /* "ALL": over all traces tuned on */
+    char trace[TRACE_NAME]; /* "ALL": over all traces tuned on */
     char objective[16];
     struct evaluate_tuned tuned;
 };

@@ -5,8 +5,10 @@
 #include <maestro/err.h>
 #include <stddef.h>
 
+#define TRACE_NAME 256 /* of a file's name nothing is cut */
+
 struct trace {
-    char name[64]; /* file name without folder and .csv */
+    char name[TRACE_NAME]; /* file name without folder and .csv */
     int n;
     double *time_s; /* [n] rising, owned */
     double *value;  /* [n] >= 0, owned */

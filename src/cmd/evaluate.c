@@ -251,6 +251,11 @@ static void tuned_text(char *out, const struct evaluate_tuned *tuned)
     snprintf(out, CONFIG_TEXT, "hpa:target=%d,window=%g", tuned->target_percent, tuned->window_s);
 }
 
+static const char *tuned_name(void)
+{
+    return given.tune_on.n > 0 ? "hpa-tuned" : "hpa*";
+}
+
 /* Adds the tuned HPA to the policies: one setting, or one a judged trace. */
 static bool tune(struct work *w, struct err *e)
 {
@@ -268,7 +273,7 @@ static bool tune(struct work *w, struct err *e)
         return false;
     struct evaluate_policy *p = &w->policies[w->n_policies++];
     *p = (struct evaluate_policy){.n_files = 1, .by_trace = !elsewhere};
-    snprintf(p->name, sizeof p->name, "%s", elsewhere ? "hpa-tuned" : "hpa*");
+    snprintf(p->name, sizeof p->name, "%s", tuned_name());
     tuned_text(p->text[0], &overall);
     for (int t = 0; t < loads->n; t++) {
         note(w, loads->traces[t].name, &each[t], name);
@@ -281,14 +286,12 @@ static bool tune(struct work *w, struct err *e)
 
 static bool find_baseline(const struct work *w, int *out, struct err *e)
 {
-    *out = -1;
-    for (int p = w->n_policies - 1; p >= 0; p--) {
-        bool named = given.baseline && strcmp(w->policies[p].name, given.baseline) == 0;
-        if (named || (!given.baseline && strncmp(w->policies[p].text[0], "hpa", 3) == 0))
-            *out = p;
-    }
+    *out = given.baseline ? evaluate_find_policy(w->policies, w->n_policies, given.baseline) : -1;
     if (given.baseline && *out < 0)
         return err_set(e, ERR_USAGE, "--baseline %s: no policy has this name", given.baseline);
+    for (int p = 0; *out < 0 && p < w->n_policies; p++)
+        if (strncmp(w->policies[p].text[0], "hpa", 3) == 0)
+            *out = p;
     return true;
 }
 
@@ -451,6 +454,17 @@ static bool judge(struct work *w, struct err *e)
     return settle(w, done, e);
 }
 
+static bool read_policies(struct work *w, struct err *e)
+{
+    for (int i = 0; i < given.policies.n; i++)
+        if (!evaluate_add_policy(w->policies, &w->n_policies, POLICIES, given.policies.v[i], e))
+            return false;
+    if (given.tune && evaluate_find_policy(w->policies, w->n_policies, tuned_name()) >= 0)
+        return err_set(e, ERR_USAGE, "--policy %s: so --tune calls the HPA that it finds; name it otherwise",
+                       tuned_name());
+    return true;
+}
+
 static bool run_evaluate(struct work *w, const struct cli *cli, struct err *e)
 {
     if (!configure(w, cli, e))
@@ -465,10 +479,8 @@ static bool run_evaluate(struct work *w, const struct cli *cli, struct err *e)
     if (!check_words(e))
         return false;
     name_folder(w);
-    for (int i = 0; i < given.policies.n; i++)
-        if (!evaluate_add_policy(w->policies, &w->n_policies, POLICIES, given.policies.v[i], e))
-            return false;
-    return read_loads(&given.traces, &w->judged, e) && read_loads(&given.tune_on, &w->tuned_on, e) && judge(w, e);
+    return read_policies(w, e) && read_loads(&given.traces, &w->judged, e) &&
+           read_loads(&given.tune_on, &w->tuned_on, e) && judge(w, e);
 }
 
 /* Words with anything but plain characters are quoted for the shell. */

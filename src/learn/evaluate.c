@@ -98,26 +98,63 @@ static void clean_name(char *name)
             *name = ' ';
 }
 
-bool evaluate_add_policy(struct evaluate_policy *policies, int *n, int limit, const char *text, struct err *e)
+/* The length of the NAME in "NAME=TEXT"; 0: the text has none of its own. */
+static size_t own_name(const char *text)
 {
     const char *colon = strchr(text, ':');
     const char *equals = strchr(text, '=');
-    bool named = equals && (!colon || equals < colon);
-    char name[EVALUATE_NAME];
-    snprintf(name, sizeof name, "%.*s", named ? (int)(equals - text) : (int)strlen(text), text);
-    clean_name(name);
-    if (!name[0])
+    return equals && (!colon || equals < colon) ? (size_t)(equals - text) : 0;
+}
+
+static bool is_bounds(const char *name)
+{
+    for (int i = 0; i < EVALUATE_BOUNDS; i++)
+        if (strcmp(name, evaluate_bounds[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool read_name(const char *text, char name[EVALUATE_NAME], struct err *e)
+{
+    size_t n = own_name(text) ? own_name(text) : strlen(text);
+    if (n == 0 || text[0] == '=')
         return err_set(e, ERR_USAGE, "policy '%s': has no name", text);
-    int i = 0;
-    while (i < *n && strcmp(policies[i].name, name) != 0)
-        i++;
+    if (n >= EVALUATE_NAME)
+        return err_set(e, ERR_USAGE, "policy '%.60s...': a name has at most %d bytes; give it one: NAME=POLICY", text,
+                       EVALUATE_NAME - 1);
+    snprintf(name, EVALUATE_NAME, "%.*s", (int)n, text);
+    clean_name(name);
+    return !is_bounds(name) ||
+           err_set(e, ERR_USAGE, "policy '%s': %s is what the tables call a bound; name it otherwise", text, name);
+}
+
+int evaluate_find_policy(const struct evaluate_policy *policies, int n, const char *name)
+{
+    char cleaned[EVALUATE_NAME];
+    if (strlen(name) >= sizeof cleaned)
+        return -1;
+    snprintf(cleaned, sizeof cleaned, "%s", name);
+    clean_name(cleaned);
+    while (n > 0)
+        if (strcmp(policies[--n].name, cleaned) == 0)
+            return n;
+    return -1;
+}
+
+bool evaluate_add_policy(struct evaluate_policy *policies, int *n, int limit, const char *text, struct err *e)
+{
+    char name[EVALUATE_NAME];
+    if (!read_name(text, name, e))
+        return false;
+    int known = evaluate_find_policy(policies, *n, name);
+    int i = known < 0 ? *n : known;
     if (i == limit)
         return err_set(e, ERR_USAGE, "policy '%s': at most %d policies", text, limit);
     struct evaluate_policy p = {0};
     if (i < *n)
         p = policies[i];
     memcpy(p.name, name, sizeof name);
-    if (!add_texts(&p, named ? equals + 1 : text, e))
+    if (!add_texts(&p, own_name(text) ? text + own_name(text) + 1 : text, e))
         return false;
     policies[i] = p;
     *n = i < *n ? *n : i + 1;
@@ -143,7 +180,7 @@ static void name_as_asked(const char *text, struct trace *t)
         n -= 4;
     snprintf(name, sizeof name, "%.*s%s", n, text, hash ? hash : "");
     size_t length = strlen(name), room = sizeof t->name - 1;
-    snprintf(t->name, sizeof t->name, "%.63s", name + (length > room ? length - room : 0));
+    memcpy(t->name, name + (length > room ? length - room : 0), (length > room ? room : length) + 1);
     clean_name(t->name);
 }
 
@@ -152,7 +189,7 @@ static void number_name(const struct trace *before, int n, struct trace *t)
     char name[sizeof t->name];
     memcpy(name, t->name, sizeof name);
     for (int k = 2; is_taken(before, n, t->name); k++)
-        snprintf(t->name, sizeof t->name, "%.50s~%d", name, k);
+        snprintf(t->name, sizeof t->name, "%.*s~%d", (int)sizeof name - 16, name, k);
 }
 
 void evaluate_name_traces(struct trace *traces, const char *const *texts, int n)

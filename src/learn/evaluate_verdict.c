@@ -16,6 +16,8 @@ static const char *const fault_names[FAULT_KINDS] = {
     [FAULT_API_SLOW] = "api-slow",           [FAULT_METRIC_GAP] = "metric-gap",
 };
 
+const char *const evaluate_bounds[EVALUATE_BOUNDS] = {"bound", "bound-slo"};
+
 const char *evaluate_fault_name(int fault)
 {
     return fault == 0 ? "none" : fault_names[fault - 1];
@@ -23,8 +25,7 @@ const char *evaluate_fault_name(int fault)
 
 const char *evaluate_policy_name(const struct evaluate_result *r, int policy)
 {
-    static const char *const bounds[EVALUATE_BOUNDS] = {"bound", "bound-slo"};
-    return policy < r->plan.n_policies ? r->plan.policies[policy].name : bounds[policy - r->plan.n_policies];
+    return policy < r->plan.n_policies ? r->plan.policies[policy].name : evaluate_bounds[policy - r->plan.n_policies];
 }
 
 const char *evaluate_policy_kind(const struct evaluate_result *r, int policy)

@@ -41,7 +41,7 @@ static int traces_lost(const struct evaluation *v, const struct sides *s)
 
 static void say_slo(const struct evaluation *v, const struct sides *s, struct verdict *out)
 {
-    char text[320];
+    char text[VERDICT_TEXT];
     snprintf(
         text, sizeof text,
         "%s holds it on %d of %d traces (p95 over the soft limit in %.2f %% of the time); %s on %d of %d (%.2f %%).",
@@ -62,11 +62,11 @@ static int tuned_baseline(const struct evaluation *v)
 
 static void say_cost(const struct evaluation *v, const struct sides *s, struct verdict *out)
 {
-    char text[320];
+    char text[VERDICT_TEXT];
     double own = evaluation_value(v, s->subject_row, "replica_hours");
     double other = evaluation_value(v, s->baseline_row, "replica_hours");
     double percent = 100 * (own / other - 1);
-    char third[96] = "";
+    char third[160] = "";
     int tuned = tuned_baseline(v);
     if (tuned >= 0 && tuned != v->baseline)
         snprintf(third, sizeof third, "; %s needs %.1f", v->policies[tuned],
@@ -108,7 +108,7 @@ static bool paired(const struct evaluation *v, const struct sides *s, const char
 
 static void say_reward(const struct evaluation *v, const struct sides *s, struct verdict *out)
 {
-    char text[320];
+    char text[VERDICT_TEXT];
     char less[160] = "";
     struct difference d;
     if (paired(v, s, "ALL", "reward_true", &d))
@@ -123,7 +123,7 @@ static void say_reward(const struct evaluation *v, const struct sides *s, struct
 
 static void say_bound(const struct evaluation *v, const struct sides *s, struct verdict *out)
 {
-    char text[320];
+    char text[VERDICT_TEXT];
     double bound = evaluation_value(v, evaluation_row(v, "bound-slo", "ALL", NULL), "replica_hours");
     if (!(bound > 0)) {
         say(out, 3, "Bound", "not computed in this evaluation.");
@@ -149,7 +149,7 @@ static const char *fair_traces(const struct evaluation *v, const struct sides *s
 /* The subject holds the SLO wherever the baseline does, so that the cost decides. */
 static void conclude_by_cost(const struct evaluation *v, const struct sides *s, bool gains, struct verdict *out)
 {
-    char text[320];
+    char text[VERDICT_TEXT];
     struct difference d;
     const char *traces = fair_traces(v, s);
     const char *there = strcmp(traces, "HELD") == 0 ? " there" : "";
@@ -169,7 +169,7 @@ static void conclude_by_cost(const struct evaluation *v, const struct sides *s, 
 
 static void conclude(const struct evaluation *v, const struct sides *s, struct verdict *out)
 {
-    char text[320];
+    char text[VERDICT_TEXT];
     struct difference d;
     int lost = traces_lost(v, s);
     bool gains = paired(v, s, "ALL", "reward_true", &d) && d.low > 0;

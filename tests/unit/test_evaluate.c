@@ -377,8 +377,8 @@ START_TEST(loads_have_names_of_their_own)
         {"twice.csv", "twice", "twice"},
         {"twice.csv", "twice", "twice~2"},
         {"twice.csv", "twice", "twice~3"},
-        {"/a/folder/whose/name/is/so/long/that/no/trace/can/have/all/of/it/x.csv", "x",
-         "folder/whose/name/is/so/long/that/no/trace/can/have/all/of/it/x"},
+        {"/a/folder/whose/name/is/so/long/that/no/trace/had/all/of/it/once/x.csv", "x",
+         "/a/folder/whose/name/is/so/long/that/no/trace/had/all/of/it/once/x"},
         {"x", "x", "x"},
     };
     enum { N = sizeof rows / sizeof *rows };
@@ -391,6 +391,31 @@ START_TEST(loads_have_names_of_their_own)
     evaluate_name_traces(named, texts, N);
     for (int i = 0; i < N; i++)
         ck_assert_str_eq(named[i].name, rows[i].given);
+}
+END_TEST
+
+START_TEST(names_are_whole_and_nobody_elses)
+{
+    char text[EVALUATE_NAME + 8];
+    int n = prepare(NULL, 0);
+    struct err e = {0};
+    memset(text, 'n', sizeof text);
+    snprintf(text + EVALUATE_NAME - 1, 9, "=fixed:3");
+    ck_assert_msg(evaluate_add_policy(policies, &n, 8, text, &e), "%s", e.message);
+    ck_assert_uint_eq(strlen(policies[0].name), EVALUATE_NAME - 1);
+    memset(text, 'n', EVALUATE_NAME);
+    snprintf(text + EVALUATE_NAME, 8, "=random");
+    ck_assert(!evaluate_add_policy(policies, &n, 8, text, &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "a name has at most 95 bytes"));
+    ck_assert(!evaluate_add_policy(policies, &n, 8, "bound=fixed:3", &e));
+    ck_assert(!evaluate_add_policy(policies, &n, 8, "bound-slo=fixed:3", &e));
+    ck_assert_ptr_nonnull(strstr(e.message, "bound-slo is what the tables call a bound"));
+    ck_assert_int_eq(e.code, ERR_USAGE);
+    ck_assert(evaluate_add_policy(policies, &n, 8, "hpa:target=60,window=300", &e));
+    ck_assert_int_eq(evaluate_find_policy(policies, n, "hpa:target=60,window=300"), 1);
+    ck_assert_int_eq(evaluate_find_policy(policies, n, "hpa:target=60 window=300"), 1);
+    ck_assert_int_eq(evaluate_find_policy(policies, n, "hpa"), -1);
+    ck_assert_int_eq(n, 2);
 }
 END_TEST
 
@@ -429,4 +454,4 @@ END_TEST
 SUITE("evaluate", threads_do_not_change_results, runs_stand_alone, the_hpa_follows_a_step_of_load,
       fixed_counts_cost_what_they_are, seeds_of_a_window_are_no_windows, files_of_a_baseline_are_a_sample_too,
       costs_are_compared_where_the_baseline_holds, the_flap_budget_is_the_protocols_not_the_files, files_read_back,
-      loads_have_names_of_their_own, what_does_not_fit_is_refused)
+      loads_have_names_of_their_own, names_are_whole_and_nobody_elses, what_does_not_fit_is_refused)
