@@ -262,7 +262,8 @@ MUST_CHECK bool evaluate_csv(const struct evaluate_result *r, struct buf *out, s
 MUST_CHECK bool evaluate_json(const struct evaluate_result *r, int baseline, const struct evaluate_tuned_note *notes,
                               int n_notes, struct buf *out, struct err *e);
 
-/* summary.csv, windows.csv, evaluation.json, and timeline.csv and decision_map.csv where kept, into folder, which is made. */
+/* summary.csv, windows.csv, evaluation.json, and timeline.csv and decision_map.csv where kept, into folder, which is made. Where
+ * those two are not kept, none of an earlier evaluation stays. */
 MUST_CHECK bool evaluate_write(const struct evaluate_result *r, int baseline, const struct evaluate_tuned_note *notes,
                                int n_notes, const char *folder, struct err *e);
 

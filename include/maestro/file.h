@@ -48,6 +48,9 @@ bool file_exists(const char *path);
  * what is named after it lies beside it. Cut to size bytes. */
 void file_bare_name(const char *path, char *out, size_t size);
 MUST_CHECK bool file_make_folder(const char *path, struct err *e); /* with its parents; existing is fine */
+/* Whether file_make_folder could make it and files could be written there; makes nothing. */
+MUST_CHECK bool file_check_folder(const char *path, struct err *e);
+MUST_CHECK bool file_remove(const char *path, struct err *e); /* absent is fine */
 MUST_CHECK bool file_make_parent(const char *path,
                                  struct err *e); /* the folder that a file of this path would lie in */
 

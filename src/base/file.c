@@ -327,6 +327,29 @@ bool file_make_folder(const char *path, struct err *e)
     return true;
 }
 
+bool file_check_folder(const char *path, struct err *e)
+{
+    char at[PATH_MAX], folder[PATH_MAX];
+    struct stat st;
+    int length = snprintf(at, sizeof at, "%s", path);
+    if (length <= 0 || (size_t)length >= sizeof at)
+        return err_set(e, ERR_IO, "%.200s: not a usable folder name", path);
+    while (stat(at, &st) != 0 && errno == ENOENT && strcmp(at, ".") != 0) {
+        folder_of(at, folder);
+        memcpy(at, folder, sizeof at);
+    }
+    if (stat(at, &st) != 0)
+        return fail(e, path, "create folder");
+    if (!S_ISDIR(st.st_mode))
+        return err_set(e, ERR_IO, "%s: exists and is not a folder", at);
+    return access(at, W_OK | X_OK) == 0 || fail(e, path, strcmp(at, path) == 0 ? "write into" : "create folder");
+}
+
+bool file_remove(const char *path, struct err *e)
+{
+    return unlink(path) == 0 || errno == ENOENT || fail(e, path, "remove");
+}
+
 bool file_make_parent(const char *path, struct err *e)
 {
     char folder[PATH_MAX];

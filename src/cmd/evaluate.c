@@ -315,13 +315,16 @@ static bool tend(void *arg, struct err *e)
     return live_site_tend(arg, e);
 }
 
-/* Bare: what lies beside the folder is named after it. */
-static void name_folder(struct work *w)
+/* Bare: what lies beside the folder is named after it. That it can be written is known before the long work. */
+static bool name_folder(struct work *w, struct err *e)
 {
-    if (!given.folder || !given.folder[0])
-        return;
+    if (!given.folder)
+        return true;
+    if (!given.folder[0])
+        return err_set(e, ERR_USAGE, "--out: names no folder");
     file_bare_name(given.folder, w->folder, sizeof w->folder);
     given.folder = w->folder;
+    return file_check_folder(given.folder, e);
 }
 
 static const char *folder_of_results(void)
@@ -476,10 +479,7 @@ static bool run_evaluate(struct work *w, const struct cli *cli, struct err *e)
     }
     if (cli->decision != CLI_RUN)
         return true;
-    if (!check_words(e))
-        return false;
-    name_folder(w);
-    return read_policies(w, e) && read_loads(&given.traces, &w->judged, e) &&
+    return check_words(e) && name_folder(w, e) && read_policies(w, e) && read_loads(&given.traces, &w->judged, e) &&
            read_loads(&given.tune_on, &w->tuned_on, e) && judge(w, e);
 }
 

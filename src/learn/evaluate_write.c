@@ -331,12 +331,24 @@ static void json_tuned(const struct evaluate_tuned_note *notes, int n_notes, str
     json_end_array(w);
 }
 
+#define PATH_BYTES 4096
+
+static bool path_in(const char *folder, const char *name, char path[PATH_BYTES], struct err *e)
+{
+    return snprintf(path, PATH_BYTES, "%s/%s", folder, name) < PATH_BYTES ||
+           err_set(e, ERR_USAGE, "evaluate: the folder name '%.60s...' is too long", folder);
+}
+
+static bool remove_file(const char *folder, const char *name, struct err *e)
+{
+    char path[PATH_BYTES];
+    return path_in(folder, name, path, e) && file_remove(path, e);
+}
+
 static bool write_text(const char *folder, const char *name, struct buf *text, struct err *e)
 {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
-        return err_set(e, ERR_USAGE, "evaluate: the folder name '%.60s...' is too long", folder);
-    bool done = buf_ok(text, e) && file_write_atomic(path, text->bytes, text->len, e);
+    char path[PATH_BYTES];
+    bool done = path_in(folder, name, path, e) && buf_ok(text, e) && file_write_atomic(path, text->bytes, text->len, e);
     buf_clear(text);
     return done;
 }
@@ -358,13 +370,13 @@ bool evaluate_json(const struct evaluate_result *r, int baseline, const struct e
     return json_write_end(&w, e) && buf_ok(out, e);
 }
 
-/* One of the files that are kept only where the plan asks. */
+/* One of the files that are kept only where the plan asks: else an earlier evaluation's would pass for this one's. */
 static bool write_kept(const struct evaluate_result *r, bool kept, const char *name,
                        void (*put)(const struct evaluate_result *r, struct buf *out), const char *folder, struct err *e)
 {
     CLEANUP_BUF struct buf text = {0};
     if (!kept)
-        return true;
+        return remove_file(folder, name, e);
     put(r, &text);
     return write_text(folder, name, &text, e);
 }

@@ -320,7 +320,15 @@ START_TEST(files_read_back)
     char folder[64], path[128];
     struct err e = {0};
     snprintf(folder, sizeof folder, "/tmp/test_evaluate_%d", (int)getpid());
+    char stale[128], own[128];
+    snprintf(stale, sizeof stale, "%s/decision_map.csv", folder);
+    snprintf(own, sizeof own, "%s/notes.csv", folder);
+    ck_assert(file_make_folder(folder, NULL) && file_write_atomic(stale, "old", 3, NULL));
+    ck_assert(file_write_atomic(own, "a person's own", 14, NULL));
     ck_assert_msg(evaluate_write(&r, 0, NULL, 0, folder, &e), "%s", e.message);
+    ck_assert(!file_exists(stale));
+    ck_assert(file_exists(own));
+    unlink(own);
     struct csv csv;
     snprintf(path, sizeof path, "%s/summary.csv", folder);
     ck_assert_msg(csv_read(path, CSV_MIXED, &csv, &e), "%s", e.message);

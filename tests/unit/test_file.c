@@ -256,6 +256,24 @@ static int write_without_permission(void)
     return strstr(e.message, "/kept: cannot create: Permission denied") ? 0 : 4;
 }
 
+START_TEST(folders_are_checked_without_being_made)
+{
+    struct err e = {0};
+    folder_make(folder);
+    write_text(at("file"), "");
+    ck_assert_msg(file_check_folder(folder, &e), "%s", e.message);
+    ck_assert_msg(file_check_folder(at("a/b/c"), &e), "%s", e.message);
+    ck_assert(file_check_folder("no-such-name-here", &e));
+    ck_assert(!file_check_folder(at("file"), &e));
+    ck_assert(strstr(e.message, "exists and is not a folder"));
+    ck_assert(!file_check_folder(at("file/below"), &e));
+    ck_assert(strstr(e.message, "Not a directory"));
+    ck_assert(!file_check_folder("", &e));
+    ck_assert_int_eq(count_entries(), 1);
+    folder_remove(folder);
+}
+END_TEST
+
 START_TEST(a_read_only_folder_keeps_the_old_file)
 {
     folder_make(folder);
@@ -409,6 +427,7 @@ END_TEST
 
 SUITE("file", written_files_read_back_and_leave_no_traces, a_file_written_to_meanwhile_is_refused, links_stay_links,
       streams_are_written_to_as_they_are, a_sweep_takes_what_killed_writers_left, reading_says_what_is_wrong,
-      append_and_cut, folders_with_parents, a_read_only_folder_keeps_the_old_file, a_write_cut_short_keeps_the_old_file,
-      a_full_disk_keeps_the_old_file, a_kill_leaves_the_old_file_or_the_new_one, a_path_too_long_is_refused,
-      slashes_at_the_end_are_no_part_of_a_name, dots_at_the_end_stand_for_a_folder_with_a_name)
+      append_and_cut, folders_with_parents, folders_are_checked_without_being_made,
+      a_read_only_folder_keeps_the_old_file, a_write_cut_short_keeps_the_old_file, a_full_disk_keeps_the_old_file,
+      a_kill_leaves_the_old_file_or_the_new_one, a_path_too_long_is_refused, slashes_at_the_end_are_no_part_of_a_name,
+      dots_at_the_end_stand_for_a_folder_with_a_name)
