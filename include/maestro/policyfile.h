@@ -35,7 +35,7 @@ struct policy_file {
     long long steps;  /* environment steps of training */
     char version[32]; /* of the program that wrote it */
     char *training;   /* owned; effective configuration as YAML; may be NULL */
-    char *scores;     /* owned; evaluation as a JSON object; may be NULL */
+    char *scores;     /* owned; evaluation as a JSON object, null where there was none; may be NULL */
 };
 
 MUST_CHECK bool policyfile_save(const struct policy_file *file, const char *path, struct err *e); /* atomic */

@@ -111,25 +111,24 @@ static void print_table(void *arg, const struct train_progress *row)
     fputs(show->text.bytes ? show->text.bytes : "", stderr);
 }
 
-/* A policy that was never evaluated has no scores: null, not the zeros that were never summed up. */
+/* null where nothing was evaluated, as on a live target: its zeros would be read as a score. */
 static void write_scores(const struct train_evaluation *evaluation, struct buf *out)
 {
     struct json_writer w = {.out = out};
-    bool evaluated = !isnan(evaluation->mean_reward);
-    const struct {
-        const char *key;
-        double value;
-    } means[] = {{"mean_reward", evaluation->mean_reward},
-                 {"mean_length", evaluation->mean_length},
-                 {"mean_cost", evaluation->mean_cost}};
-    json_begin_object(&w);
-    for (size_t i = 0; i < sizeof means / sizeof *means; i++) {
-        json_put_key(&w, means[i].key);
-        json_put_double_or_null(&w, evaluated ? means[i].value : (double)NAN);
+    if (isnan(evaluation->mean_reward)) {
+        json_put_null(&w);
+        return;
     }
+    json_begin_object(&w);
+    json_put_key(&w, "mean_reward");
+    json_put_double(&w, evaluation->mean_reward);
+    json_put_key(&w, "mean_length");
+    json_put_double(&w, evaluation->mean_length);
+    json_put_key(&w, "mean_cost");
+    json_put_double(&w, evaluation->mean_cost);
     for (int i = 0; i < TRAIN_EXTRAS; i++) {
         json_put_key(&w, train_extras[i]);
-        json_put_double_or_null(&w, evaluated ? evaluation->extras[i] : (double)NAN);
+        json_put_double_or_null(&w, evaluation->extras[i]);
     }
     json_end_object(&w);
 }
@@ -171,7 +170,7 @@ static bool save_policy(void *arg, const char *path, const struct train_policy *
     file.actor_parameters = malloc(n_actor * sizeof(float));
     file.critic_parameters = malloc(n_critic * sizeof(float));
     file.training = strdup(p->training_text);
-    file.scores = strdup(scores.bytes ? scores.bytes : "{}");
+    file.scores = strdup(scores.bytes ? scores.bytes : "null");
     if (!file.actor_parameters || !file.critic_parameters || !file.training || !file.scores)
         return err_set(e, ERR_IO, "%s: out of memory", path);
     memcpy(file.actor_parameters, p->actor, n_actor * sizeof(float));

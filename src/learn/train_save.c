@@ -5,6 +5,7 @@
 #include <maestro/file.h>
 #include <maestro/safetensors.h>
 
+#include <math.h>
 #include <stdio.h>
 
 enum { NAME_BYTES = 32, LAYERS = MLP_HIDDEN_LIMIT + 1, NETWORK_TENSORS = 2 * LAYERS };
@@ -60,6 +61,7 @@ bool train_save(void *arg, const char *path, const struct train_policy *p, struc
     list_moments(&l, p->normaliser);
     snprintf(seed, sizeof seed, "%lld", p->seed);
     snprintf(steps, sizeof steps, "%lld", p->steps);
+    bool judged = !isnan(p->evaluation.mean_reward);
     csv_number(score, p->evaluation.mean_reward);
     csv_number(clip, p->normaliser->clip);
     const struct safetensors_text texts[] = {
@@ -70,7 +72,7 @@ bool train_save(void *arg, const char *path, const struct train_policy *p, struc
         {"clip_obs", clip},
         {"seed", seed},
         {"steps", steps},
-        {"eval_mean_reward", score},
+        {"eval_mean_reward", judged ? score : "null"},
         {"training", p->training_text},
     };
     return safetensors_write(l.tensors, l.n, texts, sizeof texts / sizeof *texts, &out, e) &&
