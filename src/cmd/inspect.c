@@ -170,25 +170,47 @@ static bool show_progress(const char *path, struct buf *out, struct err *e)
     return true;
 }
 
+/* The first of the names that is there; NULL: none. */
+static const char *first_there(const char *folder, const char *const names[2], char *path, size_t size)
+{
+    for (int i = 0; i < 2 && names[i]; i++) {
+        snprintf(path, size, "%s/%s", folder, names[i]);
+        if (file_exists(path))
+            return path;
+    }
+    return NULL;
+}
+
+/* Without evaluations, as on a live target, no policy is known to be the best: then the last one is shown. */
 static bool show_run(const char *folder, struct buf *out, struct err *e)
 {
-    static const char *const files[] = {"progress.csv", "monitor.csv", "best.safetensors"};
-    static bool (*const show[])(const char *, struct buf *, struct err *) = {show_progress, show_csv, show_policy};
+    static const struct {
+        const char *names[2];
+        bool (*show)(const char *, struct buf *, struct err *);
+    } parts[] = {{{"progress.csv", NULL}, show_progress},
+                 {{"monitor.csv", NULL}, show_csv},
+                 {{"best.safetensors", "final.safetensors"}, show_policy}};
     int n_shown = 0;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         char path[1024];
-        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
-        if (!file_exists(path))
+        if (!first_there(folder, parts[i].names, path, sizeof path))
             continue;
         if (n_shown++ > 0)
             buf_text(out, "\n");
-        if (!show[i](path, out, e))
+        if (!parts[i].show(path, out, e))
             return false;
     }
     if (n_shown == 0)
-        return err_set(e, ERR_USAGE,
-                       "%s: no run folder: neither progress.csv nor monitor.csv nor best.safetensors is there", folder);
+        return err_set(e, ERR_USAGE, "%s: no run folder: neither progress.csv nor monitor.csv nor a policy is there",
+                       folder);
     return true;
+}
+
+/* Only a journal has targets and moments. */
+static bool filters_nothing(const char *path, struct err *e)
+{
+    const char *given = options.target ? "--target" : options.since ? "--since" : options.until ? "--until" : NULL;
+    return !given || err_set(e, ERR_USAGE, "%s: picks decisions of a journal, and %s is none", given, path);
 }
 
 static bool show_journal(const char *path, struct buf *out, struct err *e)
@@ -211,6 +233,8 @@ static bool show_file(const char *path, struct buf *out, struct err *e)
         return err_set(e, ERR_FORMAT, "%s: is empty", path);
     if (first[0] == '{')
         return show_journal(path, out, e);
+    if (!filters_nothing(path, e))
+        return false;
     // A safetensors file opens with the length of its JSON, which begins with a brace.
     if (n > 8 && first[8] == '{' && memchr(first, '\0', 8))
         return inspect_safetensors(path, false, out, e);
@@ -225,7 +249,8 @@ static bool run_inspect(const char *path, struct err *e)
     struct stat st;
     if (stat(path, &st) != 0)
         return err_set(e, ERR_USAGE, "%s: there is no such file or folder", path);
-    if (!(S_ISDIR(st.st_mode) ? show_run(path, &out, e) : show_file(path, &out, e)) || !buf_ok(&out, e))
+    bool folder = S_ISDIR(st.st_mode);
+    if (!(folder ? filters_nothing(path, e) && show_run(path, &out, e) : show_file(path, &out, e)) || !buf_ok(&out, e))
         return false;
     fwrite(out.bytes, 1, out.len, stdout);
     return true;
