@@ -51,6 +51,9 @@ MUST_CHECK bool file_make_folder(const char *path, struct err *e); /* with its p
 /* Whether file_make_folder could make it and files could be written there; makes nothing. */
 MUST_CHECK bool file_check_folder(const char *path, struct err *e);
 MUST_CHECK bool file_remove(const char *path, struct err *e); /* absent is fine */
+/* Keeps every other process that asks out of a folder until *lock is closed, at the latest when this process ends, however it
+ * ends. ERR_USAGE names who holds it. */
+MUST_CHECK bool file_lock_folder(const char *folder, int *lock, struct err *e);
 MUST_CHECK bool file_make_parent(const char *path,
                                  struct err *e); /* the folder that a file of this path would lie in */
 

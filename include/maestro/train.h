@@ -96,7 +96,7 @@ struct train_setup {
     struct lagrange_config slo;
     const char *config_text;             /* borrowed; becomes config.yaml and stands in the checkpoint */
     const char *policy_text;             /* borrowed; settings for the policy file: without folder and threads */
-    bool resume;                         /* go on from config.out's checkpoint */
+    bool resume;                         /* go on from config.out's checkpoint; its folder's lock is the caller's */
     const struct train_initial *initial; /* read while opening a fresh run; NULL: none */
     const volatile sig_atomic_t *stop;   /* not NULL and not 0: finish the update, write everything, ERR_INTERRUPTED */
     bool (*save)(void *arg, const char *path, const struct train_policy *policy, struct err *e); /* NULL: train_save */
@@ -107,7 +107,7 @@ struct train_setup {
 
 struct train; /* opaque: owns memory, threads */
 
-/* Creates the run folder (one that exists is ERR_USAGE) or resumes; allocates everything; writes the first checkpoint. */
+/* Creates and locks the run folder (one that exists is ERR_USAGE) or resumes; allocates everything; writes the first checkpoint. */
 MUST_CHECK bool train_open(const struct train_setup *setup, struct train **out, struct err *e);
 
 /* One rollout and update with all that belongs to it. done: total_timesteps are reached. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -324,6 +325,47 @@ bool file_make_folder(const char *path, struct err *e)
     struct stat st;
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
         return err_set(e, ERR_IO, "%s: exists and is not a folder", path);
+    return true;
+}
+
+/* The process that holds a lock on this inode, as the kernel lists it; 0: not known, as from another pod. */
+static long lock_holder(ino_t inode)
+{
+    char line[256];
+    long holder = 0;
+    FILE *locks = fopen("/proc/locks", "re");
+    while (locks && holder == 0 && fgets(line, sizeof line, locks)) {
+        long pid;
+        unsigned long long locked;
+        if (sscanf(line, "%*d: FLOCK %*s %*s %ld %*x:%*x:%llu", &pid, &locked) == 2 && locked == inode && pid > 0)
+            holder = pid;
+    }
+    if (locks)
+        fclose(locks);
+    return holder;
+}
+
+static bool refuse_locked(const char *folder, int fd, struct err *e)
+{
+    struct stat st;
+    long holder = fstat(fd, &st) == 0 ? lock_holder(st.st_ino) : 0;
+    if (holder > 0)
+        return err_set(e, ERR_USAGE, "%s: in use by process %ld", folder, holder);
+    return err_set(e, ERR_USAGE, "%s: in use by another process", folder);
+}
+
+bool file_lock_folder(const char *folder, int *lock, struct err *e)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(e, folder, "open");
+    // Some file systems lock no folder; then nobody is kept out, and nobody is kept from working.
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        refuse_locked(folder, fd, e);
+        close(fd);
+        return false;
+    }
+    *lock = fd;
     return true;
 }
 

@@ -234,6 +234,20 @@ static bool check_folder(const char *folder, const struct settings *checkpointed
     return true;
 }
 
+/* A run goes on in its folder, whatever that was called when it began. */
+static bool check_place(const struct settings *s, struct err *e)
+{
+    const char *origin = config_origin(&s->config, "train.out");
+    bool asked = origin && (strncmp(origin, "--", 2) == 0 || strncmp(origin, "MAESTRO_", 8) == 0);
+    char here[CONFIG_TEXT], there[CONFIG_TEXT];
+    file_bare_name(given.resume, here, sizeof here);
+    file_bare_name(s->train.out, there, sizeof there);
+    return !asked || strcmp(here, there) == 0 ||
+           err_set(e, ERR_USAGE,
+                   "train.out: --resume %.200s goes on in its own folder, not in %.200s; copy it there first", here,
+                   there);
+}
+
 /* The run's own settings; what the command line says may only repeat them. */
 static bool read_resumed(struct settings *s, const struct cli *cli, struct buf *text, struct err *e)
 {
@@ -244,7 +258,7 @@ static bool read_resumed(struct settings *s, const struct cli *cli, struct buf *
     if (!train_resume_text(given.resume, text, e) ||
         !settings_parse(&before, given.resume, text->bytes, text->len, e) || !check_folder(given.resume, &before, e) ||
         !settings_parse(s, given.resume, text->bytes, text->len, e) ||
-        !cli_configure(cli, &cmd_train_verb, &s->config, e))
+        !cli_configure(cli, &cmd_train_verb, &s->config, e) || !check_place(s, e))
         return false;
     config_difference(&before.config, &s->config, TRAIN_FREE_KEYS, &difference);
     settings_finish(&before);
@@ -422,6 +436,7 @@ static bool run(struct cli *cli, struct err *e)
     static struct settings s;
     CLEANUP_BUF struct buf text = {0};
     struct settings_world world = {0};
+    int lock = -1;
     if (!read_settings(&s, cli, &text, e))
         return false;
     if (cli->decision == CLI_PRINT_CONFIG)
@@ -431,11 +446,15 @@ static bool run(struct cli *cli, struct err *e)
     if (!given.resume && file_exists(s.train.out))
         return err_set(e, ERR_USAGE, "%.200s: exists already; choose another --out, or go on with --resume %.200s",
                        s.train.out, s.train.out);
+    if (given.resume && !file_lock_folder(s.train.out, &lock, e))
+        return false;
     stop_watch();
     bool done = settings_world_open(&s, stop_wish(), &world, e) && train_on(&s, &world, text.bytes, e);
     done = settle(&world, done, e);
     settings_world_close(&world);
     settings_finish(&s);
+    if (lock >= 0)
+        close(lock);
     return done;
 }
 

@@ -34,7 +34,7 @@ void run_path(char out[RUN_PATH], const char *folder, const char *name)
 bool run_files_init(struct run_files *f, const char *folder, bool has_steps, struct err *e)
 {
     static const char zeros[1024];
-    *f = (struct run_files){.folder = folder, .has_steps = has_steps};
+    *f = (struct run_files){.folder = folder, .has_steps = has_steps, .lock = -1};
     for (int i = 0; i < RUN_FILE_COUNT; i++) {
         if (!is_kept(f, i))
             continue;
@@ -51,6 +51,8 @@ void run_files_finish(struct run_files *f)
 {
     for (int i = 0; i < RUN_FILE_COUNT; i++)
         buf_finish(&f->pending[i]);
+    if (f->folder && f->lock >= 0)
+        close(f->lock);
 }
 
 bool run_files_create(struct run_files *f, bool deterministic, struct err *e)
@@ -61,7 +63,7 @@ bool run_files_create(struct run_files *f, bool deterministic, struct err *e)
         return err_set(e, ERR_USAGE,
                        "%.200s: exists already; choose another train.out, or go on with it: --resume %.200s", f->folder,
                        f->folder);
-    if (!file_make_folder(f->folder, e))
+    if (!file_make_folder(f->folder, e) || !file_lock_folder(f->folder, &f->lock, e))
         return false;
     char host[64] = "maestro";
     if (!deterministic && gethostname(host, sizeof host) != 0)

@@ -24,6 +24,7 @@ struct run_files {
     bool has_steps;     /* else there is no steps.csv */
     struct run_marks marks;
     struct buf pending[RUN_FILE_COUNT]; /* owned, reserved at open */
+    int lock;                           /* on the folder that was created; -1: none */
 };
 
 void run_path(char out[RUN_PATH], const char *folder, const char *name);
@@ -32,7 +33,7 @@ void run_path(char out[RUN_PATH], const char *folder, const char *name);
 MUST_CHECK bool run_files_init(struct run_files *f, const char *folder, bool has_steps, struct err *e);
 void run_files_finish(struct run_files *f);
 
-/* Creates the folder (one that exists is ERR_USAGE) and names the event file. */
+/* Creates the folder (one that exists is ERR_USAGE), locks it and names the event file. */
 MUST_CHECK bool run_files_create(struct run_files *f, bool deterministic, struct err *e);
 
 /* Cuts all of them to the marks. */

@@ -256,6 +256,32 @@ static int write_without_permission(void)
     return strstr(e.message, "/kept: cannot create: Permission denied") ? 0 : 4;
 }
 
+START_TEST(a_locked_folder_names_its_holder)
+{
+    struct err e = {0};
+    char holder[32];
+    int lock = -1, other = -1;
+    folder_make(folder);
+    snprintf(holder, sizeof holder, "in use by process %ld", (long)getpid());
+    ck_assert_msg(file_lock_folder(folder, &lock, &e), "%s", e.message);
+    ck_assert(!file_lock_folder(folder, &other, &e));
+    ck_assert_int_eq(e.code, ERR_USAGE);
+    ck_assert_msg(strstr(e.message, holder), "%s", e.message);
+    ck_assert_int_eq(other, -1);
+    close(lock);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        _exit(file_lock_folder(folder, &lock, NULL) ? raise(SIGKILL) : 1);
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status));
+    ck_assert_msg(file_lock_folder(folder, &lock, &e), "%s", e.message);
+    close(lock);
+    folder_remove(folder);
+}
+END_TEST
+
 START_TEST(folders_are_checked_without_being_made)
 {
     struct err e = {0};
@@ -427,7 +453,7 @@ END_TEST
 
 SUITE("file", written_files_read_back_and_leave_no_traces, a_file_written_to_meanwhile_is_refused, links_stay_links,
       streams_are_written_to_as_they_are, a_sweep_takes_what_killed_writers_left, reading_says_what_is_wrong,
-      append_and_cut, folders_with_parents, folders_are_checked_without_being_made,
+      append_and_cut, folders_with_parents, a_locked_folder_names_its_holder, folders_are_checked_without_being_made,
       a_read_only_folder_keeps_the_old_file, a_write_cut_short_keeps_the_old_file, a_full_disk_keeps_the_old_file,
       a_kill_leaves_the_old_file_or_the_new_one, a_path_too_long_is_refused, slashes_at_the_end_are_no_part_of_a_name,
       dots_at_the_end_stand_for_a_folder_with_a_name)
