@@ -33,6 +33,7 @@ struct log_pair {
 
 /* Before the first thread starts. file NULL: stderr. Without a call: info and above, logfmt, stderr. */
 void log_setup(enum log_level least, enum log_format format, FILE *file);
+void log_least(enum log_level least); /* format and file stay */
 
 void log_write(enum log_level level, const char *event, const struct log_pair *pairs);
 

@@ -28,6 +28,11 @@ void log_setup(enum log_level least, enum log_format format, FILE *file)
     atomic_store(&line_file, file);
 }
 
+void log_least(enum log_level least)
+{
+    atomic_store(&least_level, (int)least);
+}
+
 static void put(struct line *l, const char *bytes, size_t n)
 {
     if (l->full || n > sizeof l->bytes - TAIL_BYTES - l->n) {

@@ -332,7 +332,7 @@ static bool write_json(const struct row *rows, struct buf *out, struct err *e)
 bool bench_live_run(int ticks, bool json, struct buf *out, struct err *e)
 {
     struct row rows[N_SIZES];
-    log_setup(LOG_ERROR, LOG_LOGFMT, NULL);
+    log_least(LOG_ERROR);
     for (int i = 0; i < N_SIZES; i++)
         if (!measure(SIZES[i], ticks > 0 ? ticks : TICKS, &rows[i], e))
             return false;

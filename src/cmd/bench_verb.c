@@ -2,6 +2,7 @@
 #include "bench.h"
 #include "bench_live.h"
 #include "cmd.h"
+#include "command_line.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +37,7 @@ int cmd_bench(int argc, char **argv)
     struct cli cli;
     struct err e = {0};
     CLEANUP_BUF struct buf out = {0};
-    if (!cli_parse(&cli, &cmd_bench_verb, argc, argv, &e)) {
+    if (!command_line_read(&cli, &cmd_bench_verb, argc, argv, &e)) {
         fprintf(stderr, "maestro bench: %s\n", e.message);
         return cli_exit_status(&e);
     }

@@ -2,6 +2,7 @@
  * to. In: a live target, or a record of an earlier measuring. Out: PROFILE.yaml with every parameter's error; with --check, the
  * real service and its simulated twins side by side. */
 #include "cmd.h"
+#include "command_line.h"
 
 #include "calibrate_measure.h"
 #include "stop.h"
@@ -259,7 +260,7 @@ int cmd_calibrate(int argc, char **argv)
     struct err e = {0};
     struct config config = {0};
     int status = CLI_EXIT_DONE;
-    bool done = cli_parse(&cli, &cmd_calibrate_verb, argc, argv, &e) &&
+    bool done = command_line_read(&cli, &cmd_calibrate_verb, argc, argv, &e) &&
                 config_init(&config, sections, (int)(sizeof sections / sizeof *sections), &e) &&
                 cli_configure(&cli, &cmd_calibrate_verb, &config, &e);
     if (done && cli.decision != CLI_RUN)

@@ -2,6 +2,7 @@
  * "prometheus" and "kubernetes", a Deployment, a policy file. Out: one line a finding on standard output; exit status 1 if
  * something is wrong. Changes nothing. */
 #include "cmd.h"
+#include "command_line.h"
 
 #include <maestro/doctor.h>
 
@@ -86,7 +87,7 @@ int cmd_doctor(int argc, char **argv)
     struct err e = {0};
     struct config config = {0};
     bool good = false;
-    bool done = cli_parse(&cli, &cmd_doctor_verb, argc, argv, &e) &&
+    bool done = command_line_read(&cli, &cmd_doctor_verb, argc, argv, &e) &&
                 config_init(&config, sections, (int)(sizeof sections / sizeof *sections), &e) &&
                 cli_configure(&cli, &cmd_doctor_verb, &config, &e);
     int status = CLI_EXIT_DONE;

@@ -2,6 +2,7 @@
  * section "evaluate". Out: on standard output a table for people, or the same as CSV or JSON; the files of an evaluation
  * where a folder is named. Progress goes to standard error. */
 #include "cmd.h"
+#include "command_line.h"
 #include "live_site.h"
 #include "settings.h"
 #include "stop.h"
@@ -518,7 +519,7 @@ int cmd_evaluate(int argc, char **argv)
     struct work *w = calloc(1, sizeof *w);
     if (w)
         spell_command(&w->command, argc, argv);
-    bool done = w ? cli_parse(&cli, &cmd_evaluate_verb, argc, argv, &e) : err_set(&e, ERR_IO, "out of memory");
+    bool done = w ? command_line_read(&cli, &cmd_evaluate_verb, argc, argv, &e) : err_set(&e, ERR_IO, "out of memory");
     bool help = done && cli.decision == CLI_SHOW_HELP;
     if (help)
         show_help(w);

@@ -2,6 +2,7 @@
  * what it is, not from its name. Out: a summary, courses as sparklines, the last episodes. */
 #include "inspect.h"
 #include "cmd.h"
+#include "command_line.h"
 
 #include <maestro/file.h>
 #include <maestro/term.h>
@@ -260,7 +261,7 @@ int cmd_inspect(int argc, char **argv)
 {
     struct cli cli;
     struct err e = {0};
-    bool done = cli_parse(&cli, &cmd_inspect_verb, argc, argv, &e);
+    bool done = command_line_read(&cli, &cmd_inspect_verb, argc, argv, &e);
     if (done && cli.decision == CLI_SHOW_VERSION)
         return cmd_show_version();
     if (done && cli.decision == CLI_SHOW_HELP) {

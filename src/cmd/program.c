@@ -1,6 +1,7 @@
 /* program: the main function that maestro's servers share. In: a command line and the tables of one program. Out: what was
  * asked for printed, or the program run. Knows no setting and no server. */
 #include "program.h"
+#include "command_line.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -46,12 +47,6 @@ static void drop_service_links(const struct program *p)
     }
 }
 
-static void set_up_log(const struct cli *cli)
-{
-    enum log_format in_pod = getenv("KUBERNETES_SERVICE_HOST") ? LOG_JSON : LOG_LOGFMT;
-    log_setup(LOG_INFO, cli->has_log_format ? cli->log_format : in_pod, NULL);
-}
-
 /* A descriptor a connection: as many as the administrator allows. */
 static void raise_descriptors(void)
 {
@@ -84,7 +79,6 @@ static bool answer_with(const struct program *p, const struct cli *cli, struct c
     }
     if (cli->decision != CLI_RUN)
         return true;
-    set_up_log(cli);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptors();
     return p->run(e);
@@ -94,7 +88,7 @@ static bool answer(const struct program *p, int argc, char **argv, struct err *e
 {
     struct cli cli;
     struct config config = {0};
-    if (!cli_parse(&cli, p->verb, argc - 1, argv + 1, e))
+    if (!command_line_read(&cli, p->verb, argc - 1, argv + 1, e))
         return false;
     if (cli.decision == CLI_SHOW_VERSION) {
         printf("%s " MAESTRO_VERSION "\n", p->verb->name);

@@ -1,6 +1,7 @@
 /* replay: the verb that decides everything in a journal once more. In: journal files, oldest first, and perhaps a folder of
  * policy files. Out: how many decisions came out the same; the first that did not, by file, line, target and field. */
 #include "cmd.h"
+#include "command_line.h"
 
 #include <maestro/replay.h>
 
@@ -48,7 +49,7 @@ int cmd_replay(int argc, char **argv)
 {
     struct cli cli;
     struct err e = {0};
-    bool done = cli_parse(&cli, &cmd_replay_verb, argc, argv, &e);
+    bool done = command_line_read(&cli, &cmd_replay_verb, argc, argv, &e);
     if (done && cli.decision == CLI_SHOW_VERSION)
         return cmd_show_version();
     if (done && cli.decision == CLI_SHOW_HELP) {

@@ -1,6 +1,7 @@
 /* report: the verb that writes the page about a run, or says of a decision journal whether its policy may act. In: a run
  * folder and perhaps an evaluation folder; or a journal. Out: one HTML file, and the verdict on standard output. */
 #include "cmd.h"
+#include "command_line.h"
 #include "report_journal.h"
 
 #include <maestro/file.h>
@@ -159,7 +160,7 @@ int cmd_report(int argc, char **argv)
     struct config_section section = {"ready", "What a journal must show before its policy may act.",
                                      readiness_config_keys, n_readiness_config_keys, &ready};
     int status;
-    if (!cli_parse(&cli, &cmd_report_verb, argc, argv, &e) || !config_init(&config, &section, 1, &e) ||
+    if (!command_line_read(&cli, &cmd_report_verb, argc, argv, &e) || !config_init(&config, &section, 1, &e) ||
         !cli_configure(&cli, &cmd_report_verb, &config, &e)) {
         fprintf(stderr, "maestro report: %s\n", e.message);
         status = cli_exit_status(&e);

@@ -1,6 +1,7 @@
 /* train: the verb that learns. In: settings, or a run folder to go on with. Out: a run folder; on standard error a bar on a
  * terminal, else Stable-Baselines3's table; on standard output what came of it. */
 #include "cmd.h"
+#include "command_line.h"
 #include "settings.h"
 #include "stop.h"
 
@@ -472,7 +473,7 @@ int cmd_train(int argc, char **argv)
 {
     struct cli cli;
     struct err e = {0};
-    if (!cli_parse(&cli, &cmd_train_verb, argc, argv, &e)) {
+    if (!command_line_read(&cli, &cmd_train_verb, argc, argv, &e)) {
         fprintf(stderr, "maestro train: %s\n", e.message);
         return cli_exit_status(&e);
     }
