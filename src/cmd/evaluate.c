@@ -285,15 +285,15 @@ static bool tune(struct work *w, struct err *e)
     return true;
 }
 
-static bool find_baseline(const struct work *w, int *out, struct err *e)
+/* -1: there is none. */
+static int find_baseline(const struct work *w)
 {
-    *out = given.baseline ? evaluate_find_policy(w->policies, w->n_policies, given.baseline) : -1;
-    if (given.baseline && *out < 0)
-        return err_set(e, ERR_USAGE, "--baseline %s: no policy has this name", given.baseline);
-    for (int p = 0; *out < 0 && p < w->n_policies; p++)
+    if (given.baseline)
+        return evaluate_find_policy(w->policies, w->n_policies, given.baseline);
+    for (int p = 0; p < w->n_policies; p++)
         if (strncmp(w->policies[p].text[0], "hpa", 3) == 0)
-            *out = p;
-    return true;
+            return p;
+    return -1;
 }
 
 static bool print(const struct work *w, const struct evaluate_result *result, int baseline, struct err *e)
@@ -375,8 +375,22 @@ static bool leave_as_found(struct live_site *site, int replicas, struct err *e)
     return restored && quiet;
 }
 
-/* As training and active mode do: a policy judged by other signals than it was trained on would be judged for nothing. */
-static bool fits(const struct live_prometheus *here, const char *path, struct err *e)
+/* How the signals of the evaluation come about. */
+struct timing {
+    const char *section;
+    double scrape_s, window_s, quantile;
+};
+
+static struct timing timing_of(const struct work *w)
+{
+    const struct profile_measurement *simulated = &w->profile.measurement;
+    if (is_live())
+        return (struct timing){"prometheus", w->prometheus.scrape_s, w->prometheus.window_s, w->prometheus.quantile};
+    return (struct timing){"measurement", simulated->scrape_s, simulated->window_s, simulated->quantile};
+}
+
+/* Whether a policy file sees what it was trained on; e says what differs, and what would be right. */
+static bool fits(const struct timing *here, const char *path, struct err *e)
 {
     struct policy_file file = {0};
     if (!policyfile_load(path, &file, e))
@@ -384,23 +398,33 @@ static bool fits(const struct live_prometheus *here, const char *path, struct er
     const struct {
         const char *key;
         double trained, asked;
-    } rows[] = {{"prometheus.scrape_s", file.scrape_s, here->scrape_s},
-                {"prometheus.window_s", file.window_s, here->window_s},
-                {"prometheus.quantile", file.quantile, here->quantile}};
+    } rows[] = {{"scrape_s", file.scrape_s, here->scrape_s},
+                {"window_s", file.window_s, here->window_s},
+                {"quantile", file.quantile, here->quantile}};
     policyfile_finish(&file);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].trained > 0 && rows[i].trained != rows[i].asked)
-            return err_set(e, ERR_USAGE, "%.200s: was trained with %s %g, here it is %g; give --%s=%g", path,
-                           rows[i].key, rows[i].trained, rows[i].asked, rows[i].key, rows[i].trained);
+            return err_set(e, ERR_USAGE, "%.200s: was trained with %s.%s %g, here it is %g; give --%s.%s=%g", path,
+                           here->section, rows[i].key, rows[i].trained, rows[i].asked, here->section, rows[i].key,
+                           rows[i].trained);
     return true;
 }
 
+/* A live target's time is dear: a policy judged by other signals than it was trained on would be judged for nothing, and is
+ * refused, as training and active mode do. In the simulation it may be meant, and is told. */
 static bool all_fit(const struct work *w, struct err *e)
 {
+    const struct timing here = timing_of(w);
     for (int p = 0; p < w->n_policies; p++)
-        for (int f = 0; f < w->policies[p].n_files; f++)
-            if (strncmp(w->policies[p].text[f], "ppo:", 4) == 0 && !fits(&w->prometheus, w->policies[p].text[f] + 4, e))
-                return false;
+        for (int f = 0; f < w->policies[p].n_files; f++) {
+            struct err why = {0};
+            const char *text = w->policies[p].text[f];
+            if (strncmp(text, "ppo:", 4) != 0 || fits(&here, text + 4, &why))
+                continue;
+            if (is_live() || why.code != ERR_USAGE)
+                return err_set(e, why.code, "%s", why.message);
+            fprintf(stderr, "maestro evaluate: warning: %s\n", why.message);
+        }
     return true;
 }
 
@@ -409,8 +433,6 @@ static bool judge_live(struct work *w, const struct evaluate_plan *plan, struct 
 {
     struct live_site site = {0};
     int found = 0;
-    if (!all_fit(w, e))
-        return false;
     stop_watch();
     if (!open_site(w, &site, e))
         return false;
@@ -442,13 +464,12 @@ static bool settle(const struct work *w, bool done, struct err *e)
 static bool judge(struct work *w, struct err *e)
 {
     struct evaluate_result result = {0};
-    int baseline;
-    if (given.tune && !tune(w, e))
+    if (!all_fit(w, e) || (given.tune && !tune(w, e)))
         return false;
+    int baseline = find_baseline(w);
     struct evaluate_plan plan = plan_of(w, &w->judged);
     w->doing = "judging";
-    bool done = find_baseline(w, &baseline, e) &&
-                (is_live() ? judge_live(w, &plan, &result, e) : evaluate_all(&plan, &result, e)) &&
+    bool done = (is_live() ? judge_live(w, &plan, &result, e) : evaluate_all(&plan, &result, e)) &&
                 print(w, &result, baseline, e);
     if (done && given.folder)
         done = evaluate_write(&result, baseline, w->notes, w->n_notes, given.folder, e);
@@ -466,6 +487,9 @@ static bool read_policies(struct work *w, struct err *e)
     if (given.tune && evaluate_find_policy(w->policies, w->n_policies, tuned_name()) >= 0)
         return err_set(e, ERR_USAGE, "--policy %s: so --tune calls the HPA that it finds; name it otherwise",
                        tuned_name());
+    bool to_be_tuned = given.tune && given.baseline && strcmp(given.baseline, tuned_name()) == 0;
+    if (given.baseline && !to_be_tuned && find_baseline(w) < 0)
+        return err_set(e, ERR_USAGE, "--baseline %s: no policy has this name", given.baseline);
     return true;
 }
 
