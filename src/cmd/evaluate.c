@@ -183,8 +183,8 @@ static bool check_words(struct err *e)
         return err_set(e, ERR_USAGE, "name at least one --policy:\n%s", registry_help());
     if (given.cluster && !is_live() && strcmp(given.cluster, "simulated") != 0)
         return err_set(e, ERR_USAGE, "--cluster %s: is simulated or live", given.cluster);
-    if (is_live() && (given.traces.n > 0 || given.tune || given.faults))
-        return err_set(e, ERR_USAGE, "--trace, --tune and --faults need the simulation, not --cluster live");
+    if (is_live() && (given.traces.n > 0 || given.tune || given.faults || given.profile))
+        return err_set(e, ERR_USAGE, "--trace, --tune, --faults and --profile need the simulation, not --cluster live");
     if (!is_live() && given.traces.n == 0)
         return err_set(e, ERR_USAGE, "name at least one --trace FILE to judge on");
     if (given.tune && strcmp(given.tune, "hpa") != 0)
@@ -196,6 +196,16 @@ static bool check_words(struct err *e)
     if ((given.objective || given.tune_on.n > 0) && !given.tune)
         return err_set(e, ERR_USAGE, "--objective and --tune-on belong to --tune hpa");
     return true;
+}
+
+/* A live target has no bounds, no simulator and one course. */
+static bool check_keys(const struct work *w, struct err *e)
+{
+    static const char *const idle[] = {"evaluate.seeds",   "evaluate.peak", "evaluate.cluster",
+                                       "evaluate.threads", "service",       "pods",
+                                       "measurement",      "faults",        "random"};
+    return !is_live() || settings_refuse_idle(&w->config, idle, (int)(sizeof idle / sizeof *idle),
+                                              "a live target is judged by what Prometheus measures", e);
 }
 
 static const double BAR_EVERY_S = 0.2;
@@ -504,8 +514,8 @@ static bool run_evaluate(struct work *w, const struct cli *cli, struct err *e)
     }
     if (cli->decision != CLI_RUN)
         return true;
-    return check_words(e) && name_folder(w, e) && read_policies(w, e) && read_loads(&given.traces, &w->judged, e) &&
-           read_loads(&given.tune_on, &w->tuned_on, e) && judge(w, e);
+    return check_words(e) && check_keys(w, e) && name_folder(w, e) && read_policies(w, e) &&
+           read_loads(&given.traces, &w->judged, e) && read_loads(&given.tune_on, &w->tuned_on, e) && judge(w, e);
 }
 
 /* Words with anything but plain characters are quoted for the shell. */

@@ -138,6 +138,27 @@ bool settings_all(struct settings *s, struct err *e)
     return start(s, true, e);
 }
 
+static bool is_named(const char *const *names, int n, const char *section, const char *dotted)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(names[i], section) == 0 || strcmp(names[i], dotted) == 0)
+            return true;
+    return false;
+}
+
+bool settings_refuse_idle(const struct config *c, const char *const *names, int n, const char *why, struct err *e)
+{
+    char dotted[128];
+    for (int i = 0; i < c->n_sections; i++)
+        for (int k = 0; k < c->sections[i].n_keys; k++) {
+            snprintf(dotted, sizeof dotted, "%.60s.%.60s", c->sections[i].name, c->sections[i].keys[k].name);
+            const char *origin = config_origin(c, dotted);
+            if (is_named(names, n, c->sections[i].name, dotted) && origin && strncmp(origin, "--", 2) == 0)
+                return err_set(e, ERR_USAGE, "--%s: counts for nothing here: %s", dotted, why);
+        }
+    return true;
+}
+
 void settings_finish(struct settings *s)
 {
     if (s)
@@ -264,6 +285,8 @@ bool settings_world_open(const struct settings *s, const volatile sig_atomic_t *
     memset(out, 0, sizeof *out);
     if (s->task.env == SETTINGS_CARTPOLE && s->train.steps_csv)
         return err_set(e, ERR_USAGE, "train.steps_csv: tells of replicas, which cartpole has not");
+    if (s->task.env == SETTINGS_CARTPOLE && s->task.cluster == SETTINGS_LIVE)
+        return err_set(e, ERR_USAGE, "task.cluster: cartpole runs on no cluster, also not on a live one");
     if (s->task.env == SETTINGS_CARTPOLE)
         cartpole_env(&out->env);
     else if (!(s->task.cluster == SETTINGS_LIVE ? settings_live_open(s, stop, out, e) : open_microservice(s, out, e))) {

@@ -91,6 +91,11 @@ MUST_CHECK bool settings_all(struct settings *s, struct err *e);
 /* The control settings of the environment, for the policy file. Not for cartpole. */
 const struct control *settings_control(const struct settings *s, const struct env *env);
 
+/* ERR_USAGE where the command line sets a key that counts for nothing: one of the names, "section.key" or a whole "section".
+ * Files and the environment, which several programs may share, are let be. why: what makes it idle. */
+MUST_CHECK bool settings_refuse_idle(const struct config *c, const char *const *names, int n, const char *why,
+                                     struct err *e);
+
 /* Reads "FILE" or "FILE#FROM..TO" (shares of its span, 0..1); looks FILE up as data_path does. */
 MUST_CHECK bool settings_trace(const char *text, struct trace *out, struct err *e);
 

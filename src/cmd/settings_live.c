@@ -6,9 +6,12 @@
 
 #include <stdio.h>
 
-/* What suits a simulation only. */
+/* What suits a simulation only. Of the profile a live session takes how signals are measured. */
 static bool check(const struct settings *s, struct err *e)
 {
+    static const char *const idle[] = {"task.traces", "task.variants", "service", "pods", "faults", "random"};
+    if (!settings_refuse_idle(&s->config, idle, (int)(sizeof idle / sizeof *idle), "a live target is not simulated", e))
+        return false;
     if (s->ppo.n_envs != 1)
         return err_set(e, ERR_USAGE, "ppo.n_envs: a live target is one; %d copies cannot be (preset live has 1)",
                        s->ppo.n_envs);
