@@ -328,18 +328,32 @@ bool file_make_folder(const char *path, struct err *e)
     return true;
 }
 
+/* "1: FLOCK  ADVISORY  WRITE 708 00:13:4711 0 EOF": the process, where the line is of that inode; else 0. */
+static long holder_in(const char *line, ino_t inode)
+{
+    if (!strstr(line, ": FLOCK "))
+        return 0;
+    for (int word = 0; word < 4; word++) {
+        line += strcspn(line, " ");
+        line += strspn(line, " ");
+    }
+    char *end;
+    long holder = strtol(line, &end, 10);
+    for (int number = 0; number < 2; number++) {
+        end += strcspn(end, ":");
+        end += *end != '\0';
+    }
+    return strtoull(end, NULL, 10) == inode && holder > 0 ? holder : 0;
+}
+
 /* The process that holds a lock on this inode, as the kernel lists it; 0: not known, as from another pod. */
 static long lock_holder(ino_t inode)
 {
     char line[256];
     long holder = 0;
     FILE *locks = fopen("/proc/locks", "re");
-    while (locks && holder == 0 && fgets(line, sizeof line, locks)) {
-        long pid;
-        unsigned long long locked;
-        if (sscanf(line, "%*d: FLOCK %*s %*s %ld %*x:%*x:%llu", &pid, &locked) == 2 && locked == inode && pid > 0)
-            holder = pid;
-    }
+    while (locks && holder == 0 && fgets(line, sizeof line, locks))
+        holder = holder_in(line, inode);
     if (locks)
         fclose(locks);
     return holder;
