@@ -5,11 +5,11 @@ port=
 
 # start COMMAND...: returns once the log names the port
 start() {
-    local i
+    local until_s=$((SECONDS + 60))
     : >"$room/log"
     "$@" >"$room/log" 2>&1 &
     server=$!
-    for ((i = 0; i < 500; i++)); do
+    while [ "$SECONDS" -lt "$until_s" ]; do
         port=$(sed -n 's/.*event=listening .*port=\([0-9]*\).*/\1/p' "$room/log")
         [ -z "$port" ] || return 0
         kill -0 "$server" 2>/dev/null || break

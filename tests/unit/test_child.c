@@ -23,7 +23,7 @@ static void nap(void)
 static int wait_for_end(struct child *c)
 {
     int status = -1;
-    double until_s = clock_monotonic_s() + 20;
+    double until_s = clock_monotonic_s() + 60;
     while (child_runs(c, &status)) {
         ck_assert_double_lt(clock_monotonic_s(), until_s);
         nap();
@@ -81,7 +81,7 @@ START_TEST(closing_ends_all_of_it)
     struct child *c;
     make_log();
     ck_assert(child_open(argv, NULL, log_path, &c, NULL));
-    double until_s = clock_monotonic_s() + 20;
+    double until_s = clock_monotonic_s() + 60;
     while (text.len == 0 && clock_monotonic_s() < until_s) {
         nap();
         read_log(&text);
@@ -90,9 +90,9 @@ START_TEST(closing_ends_all_of_it)
     ck_assert_int_gt(grandchild, 1);
     double began_s = clock_monotonic_s();
     child_close(c, 0.3); // it ignores SIGTERM
-    ck_assert_double_lt(clock_monotonic_s() - began_s, 10);
+    ck_assert_double_lt(clock_monotonic_s() - began_s, 60);
     char stat[64] = "";
-    until_s = clock_monotonic_s() + 20;
+    until_s = clock_monotonic_s() + 60;
     for (;;) { // gone, or dead and not yet collected by whoever inherits it
         snprintf(stat, sizeof stat, "/proc/%d/stat", (int)grandchild);
         FILE *f = fopen(stat, "r");

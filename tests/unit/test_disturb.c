@@ -252,7 +252,7 @@ START_TEST(a_fault_that_does_not_go_delays_no_step)
     ck_assert_int_eq(times_told("chaos_not_stopped"), 0); // it has a minute
     step(d, 1220);
     step(d, 1235);
-    ck_assert_double_lt(clock_monotonic_s() - began_s, 10); // a dozen calls on this machine
+    ck_assert_double_lt(clock_monotonic_s() - began_s, 40); // a dozen calls on this machine, and not the minute
     ck_assert_int_eq(times_told("chaos_not_stopped"), 1);
     ck_assert_ptr_nonnull(strstr(told, "still there"));
     ck_assert_int_eq(world.chaos_gone, 6); // asked for again at each step
@@ -516,7 +516,8 @@ static void use_script(const char *lines)
 
 static void step_until_told(struct disturb *d, const char *event)
 {
-    for (int i = 0; i < 2000 && !strstr(told, event); i++) {
+    double until_s = clock_monotonic_s() + 60;
+    for (int i = 0; clock_monotonic_s() < until_s && !strstr(told, event); i++) {
         static const struct timespec nap = {.tv_nsec = 5000000};
         nanosleep(&nap, NULL);
         step(d, i);

@@ -51,9 +51,11 @@ static void close_scene(struct scene *s)
     fake_http_close(s->server);
 }
 
+#define LATE_S 30 /* what is given up after a second or five has taken less, on a busy machine too */
+
 static const struct http_config plain = {.retries = -1, .timeout_s = 5};
 
-/* One attempt against one reply fails, with a part of the message, and within the time. */
+/* One attempt against one reply fails, with a part of the message, and does not wait for the reply's own delay. */
 static void fails(const struct fake_reply *reply, const struct http_config *config, const char *part)
 {
     struct scene s = open_scene(reply, 1, config);
@@ -62,7 +64,7 @@ static void fails(const struct fake_reply *reply, const struct http_config *conf
     ck_assert(s.r.status == 0 && s.r.body.len == 0 && s.r.attempts == 1);
     ck_assert_msg(strstr(s.e.message, part) && strstr(s.e.message, "127.0.0.1:"), "'%s' lacks '%s'", s.e.message, part);
     ck_assert_str_eq(s.e.message, s.r.why.message);
-    ck_assert_double_lt(clock_monotonic_s() - start_s, 4);
+    ck_assert_double_lt(clock_monotonic_s() - start_s, LATE_S);
     close_scene(&s);
 }
 
@@ -136,7 +138,7 @@ static void fails_at(const char *url, const struct http_config *config, const ch
     double start_s = clock_monotonic_s();
     ck_assert(!http_do(h, &(struct http_request){.url = url}, &r, &e));
     ck_assert_msg(strstr(e.message, part), "'%s' lacks '%s'", e.message, part);
-    ck_assert_double_lt(clock_monotonic_s() - start_s, 4);
+    ck_assert_double_lt(clock_monotonic_s() - start_s, LATE_S);
     http_response_finish(&r);
     http_close(h);
 }
@@ -182,10 +184,10 @@ END_TEST
 
 START_TEST(answers_too_late)
 {
-    static const struct http_config brief = {.retries = -1, .timeout_s = 0.3};
-    fails(&(struct fake_reply){.delay_s = 8}, &brief, "no answer within 0.3 s");
-    fails(&(struct fake_reply){.body = "some text", .gap_s = 1}, &brief, "no end of the answer within");
-    fails(&(struct fake_reply){.body = "some text", .body_delay_s = 8}, &brief, "no end of the answer within");
+    static const struct http_config brief = {.retries = -1, .timeout_s = 1};
+    fails(&(struct fake_reply){.delay_s = 60}, &brief, "no answer within 1 s");
+    fails(&(struct fake_reply){.body = "some text", .gap_s = 10}, &brief, "no end of the answer within");
+    fails(&(struct fake_reply){.body = "some text", .body_delay_s = 60}, &brief, "no end of the answer within");
     fails(&(struct fake_reply){.endless = true, .gap_s = 0.01}, &brief, "no end of the answer within");
 }
 END_TEST
@@ -382,10 +384,10 @@ END_TEST
 START_TEST(never_beyond_its_own_time)
 {
     static const struct fake_reply reply = {.status = 429, .headers = "Retry-After: 60\r\n"};
-    struct scene s = open_scene(&reply, 1, &(struct http_config){.timeout_s = 3});
+    struct scene s = open_scene(&reply, 1, &(struct http_config){.timeout_s = 30});
     double start_s = clock_monotonic_s();
     ck_assert(http_do(s.h, &(struct http_request){.url = s.url, .may_repeat = true}, &s.r, NULL));
-    ck_assert_double_lt(clock_monotonic_s() - start_s, 1);
+    ck_assert_double_lt(clock_monotonic_s() - start_s, 25); // it does not wait for an end that is too soon
     ck_assert(s.r.status == 429 && s.r.attempts == 1);
     ck_assert_double_eq(s.r.retry_after_s, 60);
     close_scene(&s);
@@ -394,7 +396,7 @@ START_TEST(never_beyond_its_own_time)
                    &(struct http_config){.timeout_s = 1, .retries = 1000});
     start_s = clock_monotonic_s();
     (void)!http_do(s.h, &(struct http_request){.url = s.url, .may_repeat = true}, &s.r, NULL);
-    ck_assert_double_lt(clock_monotonic_s() - start_s, 2);
+    ck_assert_double_lt(clock_monotonic_s() - start_s, LATE_S);
     ck_assert_int_le(s.r.attempts, 3);
     close_scene(&s);
 }
@@ -542,7 +544,7 @@ END_TEST
 START_TEST(side_by_side)
 {
     enum { N = 16 };
-    struct scene s = open_scene(&(struct fake_reply){.body = "x", .delay_s = 0.25}, 1,
+    struct scene s = open_scene(&(struct fake_reply){.body = "x", .delay_s = 0.5}, 1,
                                 &(struct http_config){.timeout_s = 20, .connections = 8});
     struct http_request requests[N];
     struct http_response r[N] = {0};
@@ -551,8 +553,8 @@ START_TEST(side_by_side)
     double start_s = clock_monotonic_s();
     http_do_all(s.h, requests, r, N);
     double took_s = clock_monotonic_s() - start_s;
-    ck_assert_double_ge(took_s, 0.5); // two rounds of eight
-    ck_assert_double_lt(took_s, 3.5); // one after the other: 4 s
+    ck_assert_double_ge(took_s, 1.0); // two rounds of eight
+    ck_assert_double_lt(took_s, 7.5); // one after the other: 8 s
     ck_assert_int_eq(fake_http_connections(s.server), 8);
     for (int i = 0; i < N; i++) {
         ck_assert_int_eq(r[i].status, 200);
@@ -565,13 +567,13 @@ END_TEST
 
 START_TEST(waiting_for_a_connection_counts)
 {
-    struct scene s = open_scene(&(struct fake_reply){.delay_s = 9}, 1,
+    struct scene s = open_scene(&(struct fake_reply){.delay_s = 60}, 1,
                                 &(struct http_config){.timeout_s = 0.3, .connections = 1, .retries = -1});
     struct http_request requests[2] = {{.url = s.url}, {.url = s.url}};
     struct http_response r[2] = {0};
     double start_s = clock_monotonic_s();
     http_do_all(s.h, requests, r, 2);
-    ck_assert_double_lt(clock_monotonic_s() - start_s, 2);
+    ck_assert_double_lt(clock_monotonic_s() - start_s, LATE_S);
     ck_assert(strstr(r[0].why.message, " within ") && strstr(r[1].why.message, " within "));
     http_response_finish(&r[0]);
     http_response_finish(&r[1]);

@@ -88,7 +88,7 @@ static void pause_briefly(void)
 
 static void wait_ready(struct scene *s)
 {
-    double deadline_s = clock_monotonic_s() + 10;
+    double deadline_s = clock_monotonic_s() + 60;
     while (ask(s, "GET", "/readyz") != 200) {
         ck_assert_double_lt(clock_monotonic_s(), deadline_s);
         pause_briefly();
@@ -145,7 +145,7 @@ START_TEST(requests_cost_what_they_should)
 {
     enum { N = 100 };
     struct scene s = quick();
-    s.config.cpu_ms = 3;
+    s.config.cpu_ms = 10;
     s.config.cpu_cv = 0;
     s.config.wait_ms = 4;
     s.config.wait_cv = 0;
@@ -155,9 +155,9 @@ START_TEST(requests_cost_what_they_should)
         ck_assert_int_eq(ask(&s, "GET", "/"), 200);
     double used_s = metric(&s, "process_cpu_seconds_total") - before_s,
            sum_s = metric(&s, "http_request_duration_seconds_sum");
-    ck_assert_double_ge(used_s, N * 0.003);
-    ck_assert_double_lt(used_s, N * 0.006); // with the client and the server themselves, also under sanitizers
-    ck_assert_double_ge(sum_s, N * 0.007);
+    ck_assert_double_ge(used_s, N * 0.010);
+    ck_assert_double_lt(used_s, N * 0.018); // with the client and the server themselves, also under sanitizers
+    ck_assert_double_ge(sum_s, N * 0.014);
     close_scene(&s);
 }
 END_TEST
@@ -184,7 +184,7 @@ START_TEST(places_and_queue_are_bounded)
 {
     int n_good = 0, n_away = 0;
     struct scene s = quick();
-    s.config.wait_ms = 400;
+    s.config.wait_ms = 1500; // until all twelve are there
     s.config.wait_cv = 0;
     s.config.concurrency = 3;
     s.config.backlog = 2;
@@ -193,7 +193,7 @@ START_TEST(places_and_queue_are_bounded)
     crowd(&s, 12, &n_good, &n_away);
     ck_assert_int_eq(n_good, 5);
     ck_assert_int_eq(n_away, 7);
-    ck_assert_double_ge(clock_monotonic_s() - start_s, 0.8); // two rounds
+    ck_assert_double_ge(clock_monotonic_s() - start_s, 3.0); // two rounds
     ck_assert_double_eq(metric(&s, "http_requests_total{code=\"503\"}"), 7);
     ck_assert_double_eq(metric(&s, "http_request_duration_seconds_bucket{le=\"5\"}"), 5); // the others at the time-out
     close_scene(&s);
@@ -204,7 +204,7 @@ START_TEST(waiting_is_bounded)
 {
     int n_good = 0, n_away = 0;
     struct scene s = quick();
-    s.config.wait_ms = 1000;
+    s.config.wait_ms = 2500;
     s.config.wait_cv = 0;
     s.config.concurrency = 1;
     s.config.backlog = 5;
@@ -213,7 +213,7 @@ START_TEST(waiting_is_bounded)
     double start_s = clock_monotonic_s();
     crowd(&s, 4, &n_good, &n_away);
     ck_assert(n_good == 1 && n_away == 3);
-    ck_assert_double_lt(clock_monotonic_s() - start_s, 3);
+    ck_assert_double_lt(clock_monotonic_s() - start_s, 7.5); // three in a row
     close_scene(&s);
 }
 END_TEST
@@ -279,7 +279,7 @@ static long answer_of(pthread_t asker)
 
 static void wait_until_working(struct scene *s, double n)
 {
-    double deadline_s = clock_monotonic_s() + 10;
+    double deadline_s = clock_monotonic_s() + 60;
     while (metric(s, "app_requests_working") < n) {
         ck_assert_double_lt(clock_monotonic_s(), deadline_s);
         pause_briefly();
@@ -330,7 +330,7 @@ END_TEST
 START_TEST(becomes_ready_later)
 {
     struct scene s = quick();
-    s.config.start_s = 0.5;
+    s.config.start_s = 2;
     s.config.start_cpu_cores = 0.3;
     double start_s = clock_monotonic_s();
     open_scene(&s);
@@ -338,8 +338,8 @@ START_TEST(becomes_ready_later)
     ck_assert(strstr(s.r.body.bytes, "starting"));
     ck_assert_int_eq(ask(&s, "GET", "/healthz"), 200);
     wait_ready(&s);
-    ck_assert_double_ge(clock_monotonic_s() - start_s, 0.5);
-    ck_assert_double_ge(metric(&s, "process_cpu_seconds_total"), 0.03); // 0.15 where nobody else wants the CPU
+    ck_assert_double_ge(clock_monotonic_s() - start_s, 2);
+    ck_assert_double_ge(metric(&s, "process_cpu_seconds_total"), 0.1); // 0.6 where nobody else wants the CPU
     close_scene(&s);
 }
 END_TEST
@@ -380,7 +380,7 @@ START_TEST(drains)
     wait_until_working(&s, 1);
     url_of(&s, "/readyz", ready);
     ck_assert_int_eq(pthread_create(&closer, NULL, close_it, s.a), 0);
-    double deadline_s = clock_monotonic_s() + 10;
+    double deadline_s = clock_monotonic_s() + 60;
     bool draining = false;
     while (!draining && clock_monotonic_s() < deadline_s) {
         ck_assert(http_do(s.h, &(struct http_request){.url = ready}, &s.r, NULL));
@@ -408,7 +408,7 @@ START_TEST(grace_is_bounded)
     wait_until_working(&s, 1);
     double start_s = clock_monotonic_s();
     close_scene(&s);
-    ck_assert_double_lt(clock_monotonic_s() - start_s, 3);
+    ck_assert_double_lt(clock_monotonic_s() - start_s, 15); // who asks gives up after 20 s
     long status = answer_of(asker);
     ck_assert_msg(status == 503 || status == 0, "%ld", status);
 }
