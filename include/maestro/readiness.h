@@ -64,6 +64,7 @@ struct readiness_run {
 struct readiness_twin {
     double cpu_ms;          /* per request, the twin's */
     double recorded_cpu_ms; /* per request, the journal's; NaN: unknown */
+    char missing[160];      /* why the load could not be run again; "": it was */
     struct readiness_run policy, hpa;
 };
 
@@ -75,7 +76,8 @@ struct readiness_plan {
 };
 
 /* Runs the recorded load on the twin: its own height, as long as it lasted. Judges as often as divides the plan's period and
- * those at which the policy and the rule decide. ERR_USAGE where the log is too short for it. */
+ * those at which the policy and the rule decide. A load that cannot be run again, such as one too short, is no failure: out
+ * says why, and readiness_judge finds it not ready. */
 MUST_CHECK bool readiness_twin_run(const struct readiness_plan *plan, const struct readiness_log *log,
                                    struct readiness_twin *out, struct err *e);
 

@@ -194,6 +194,13 @@ static void judge_log(const struct readiness_config *c, const struct readiness_l
         turns, c->turns_per_hour);
 }
 
+static void judge_missing(const char *why, struct readiness_verdict *v)
+{
+    say(v, "twin", false, "%s", why);
+    say(v, "slo", false, "not known without the twin");
+    say(v, "cost", false, "not known without the twin");
+}
+
 static void judge_twin(const struct readiness_config *c, const struct readiness_twin *twin, struct readiness_verdict *v)
 {
     double error = fabs(twin->cpu_ms / twin->recorded_cpu_ms - 1.0);
@@ -220,5 +227,8 @@ void readiness_judge(const struct readiness_config *config, const struct readine
     memset(out, 0, sizeof *out);
     out->ready = true;
     judge_log(config, log, out);
-    judge_twin(config, twin, out);
+    if (*twin->missing)
+        judge_missing(twin->missing, out);
+    else
+        judge_twin(config, twin, out);
 }

@@ -108,31 +108,29 @@ static bool read_run(const struct evaluate_result *r, int policy, struct readine
     return true;
 }
 
-static bool check(const struct readiness_plan *plan, const struct readiness_log *log, struct err *e)
+/* Why this load cannot be run again; "": it can. */
+static void say_missing(const struct readiness_plan *plan, const struct readiness_log *log, struct readiness_twin *out)
 {
     if (readiness_log_span_s(log) < 10 * plan->period_s)
-        return err_set(e, ERR_USAGE, "%s: too little load was recorded to run it again: %d valid points",
-                       log->target.name, log->n);
-    if (!(log->peak_rps > 0.0))
-        return err_set(e, ERR_USAGE, "%s: no request was recorded, so there is nothing to run again", log->target.name);
-    if (log->target.max_replicas > REPLICAS_LIMIT)
-        return err_set(e, ERR_USAGE, "%s: the twin holds at most %d replicas, max is %d", log->target.name,
-                       REPLICAS_LIMIT, log->target.max_replicas);
-    return true;
+        snprintf(out->missing, sizeof out->missing, "too little load was recorded to run it again: %d valid points",
+                 log->n);
+    else if (!(log->peak_rps > 0.0))
+        snprintf(out->missing, sizeof out->missing, "no request was recorded, so there is nothing to run again");
+    else if (log->target.max_replicas > REPLICAS_LIMIT)
+        snprintf(out->missing, sizeof out->missing, "the twin holds at most %d replicas, max is %d", REPLICAS_LIMIT,
+                 log->target.max_replicas);
 }
 
-bool readiness_twin_run(const struct readiness_plan *plan, const struct readiness_log *log, struct readiness_twin *out,
-                        struct err *e)
+static bool run_again(const struct readiness_plan *plan, const struct readiness_log *log, struct readiness_twin *twin,
+                      struct err *e)
 {
     static const struct reward_config reward = {.weight_replicas = 0.3, .weight_latency = 0.7};
     struct evaluate_config config;
     struct evaluate_policy policies[2] = {0};
     struct evaluate_result r = {0};
-    struct readiness_twin twin = {.cpu_ms = plan->profile->service.model.cpu_ms,
-                                  .recorded_cpu_ms = cpu_per_request_ms(log)};
     int n_policies = 0;
     char own[CONFIG_TEXT], rule[CONFIG_TEXT];
-    if (!check(plan, log, e) || !lay_out(plan, log, &config, e))
+    if (!lay_out(plan, log, &config, e))
         return false;
     snprintf(own, sizeof own, "policy=%s", plan->policy);
     snprintf(rule, sizeof rule, "hpa=%s", plan->hpa);
@@ -149,9 +147,19 @@ bool readiness_twin_run(const struct readiness_plan *plan, const struct readines
                                       .policies = policies,
                                       .n_policies = n_policies,
                                       .no_bounds = true};
-    bool done = evaluate_all(&how, &r, e) && read_run(&r, 0, &twin.policy, e) && read_run(&r, 1, &twin.hpa, e);
+    bool done = evaluate_all(&how, &r, e) && read_run(&r, 0, &twin->policy, e) && read_run(&r, 1, &twin->hpa, e);
     evaluate_finish(&r);
-    if (done)
-        *out = twin;
     return done;
+}
+
+bool readiness_twin_run(const struct readiness_plan *plan, const struct readiness_log *log, struct readiness_twin *out,
+                        struct err *e)
+{
+    struct readiness_twin twin = {.cpu_ms = plan->profile->service.model.cpu_ms,
+                                  .recorded_cpu_ms = cpu_per_request_ms(log)};
+    say_missing(plan, log, &twin);
+    if (!*twin.missing && !run_again(plan, log, &twin, e))
+        return false;
+    *out = twin;
+    return true;
 }

@@ -309,22 +309,28 @@ START_TEST(a_target_with_one_limit_gets_another_that_fits)
 }
 END_TEST
 
-START_TEST(too_little_is_refused)
+START_TEST(what_cannot_be_run_again_is_not_ready)
 {
     struct service_profile profile;
     struct readiness_log log = {0};
     struct readiness_twin twin;
+    struct readiness_verdict verdict;
     struct err e = {0};
     ck_assert(profile_load("web-api", &profile, NULL));
     struct readiness_plan plan = {&asked, &profile, "hpa", "hpa", 15};
     struct journal_record r = record_at(0, 100);
     ck_assert(readiness_log_add(&log, &r, NULL));
-    ck_assert(!readiness_twin_run(&plan, &log, &twin, &e));
-    ck_assert_ptr_nonnull(strstr(e.message, "shop/web: too little load"));
+    ck_assert_msg(readiness_twin_run(&plan, &log, &twin, &e), "%s", e.message);
+    ck_assert_ptr_nonnull(strstr(twin.missing, "too little load"));
+    readiness_judge(&asked, &log, &twin, &verdict);
+    ck_assert(!verdict.ready);
+    for (int i = 0; i < READINESS_CHECKS; i++)
+        if (strcmp(verdict.checks[i].name, "twin") == 0)
+            ck_assert_str_eq(verdict.checks[i].text, twin.missing);
     readiness_log_finish(&log);
     fill(&log, 0.2, 0);
-    ck_assert(!readiness_twin_run(&plan, &log, &twin, &e));
-    ck_assert_ptr_nonnull(strstr(e.message, "no request was recorded"));
+    ck_assert_msg(readiness_twin_run(&plan, &log, &twin, &e), "%s", e.message);
+    ck_assert_ptr_nonnull(strstr(twin.missing, "no request was recorded"));
     readiness_log_finish(&log);
 }
 END_TEST
@@ -332,4 +338,5 @@ END_TEST
 SUITE("readiness", each_check_fails_alone, counts_what_was_recorded, unfamiliar_is_counted_whatever_the_reason,
       a_stand_in_does_not_answer_for_the_policy, turns_go_on_behind_a_stand_in, twin_runs_the_recorded_height,
       twin_runs_as_long_as_the_load_is_known, a_gap_is_not_recorded_time, a_load_without_gaps_stays_as_it_is,
-      each_policy_is_judged_at_its_own_period, a_target_with_one_limit_gets_another_that_fits, too_little_is_refused)
+      each_policy_is_judged_at_its_own_period, a_target_with_one_limit_gets_another_that_fits,
+      what_cannot_be_run_again_is_not_ready)
