@@ -1,11 +1,13 @@
 /* live_site: one Deployment of a Kubernetes cluster, opened for a session or an evaluation: its signals and replicas as a
  * cluster, and the load and faults that it is put under. In: sections of configuration. Refuses a target that somebody else
- * scales, and one that cannot be seen; at the end it gives back the count that was found. */
+ * scales or holds, and one that cannot be seen; at the end it gives back the count that was found. */
 #include "live_site.h"
 
+#include <maestro/annotations.h>
 #include <maestro/clock.h>
 #include <maestro/log.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,57 +24,81 @@ const int n_settings_live_keys = (int)(sizeof settings_live_keys / sizeof *setti
 static const double GIVE_BACK_S = 20; /* no try begins later */
 static const double TRY_EVERY_S = 1;
 
-static const char *annotation(const struct fleet_view *view, const char *prefix, const char *name)
+/* What the Deployment itself says, over nothing at all. */
+static bool read_own(const struct live_wish *w, const struct fleet_view *view, struct target_settings *own,
+                     struct err *e)
 {
-    size_t n = strlen(prefix);
-    for (int i = 0; i < view->n_annotations; i++) {
-        const char *key = view->annotations[i].key;
-        if (strncmp(key, prefix, n) == 0 && strcmp(key + n, name) == 0)
-            return view->annotations[i].value;
-    }
-    return NULL;
+    static const struct target_settings none = {
+        .mode = MODE_SHADOW, .min_replicas = 1, .max_replicas = ANNOTATIONS_REPLICAS};
+    const char *prefix = w->kubernetes->annotation_prefix;
+    return annotations_read(prefix, &none, view->annotations, view->n_annotations, own, e) ||
+           err_wrap(e, "%s/%s", view->space, view->name);
 }
 
-static bool check_target(const struct live_wish *w, const struct fleet_view *view, struct err *e)
+/* The annotation by which somebody keeps the count from moving; NULL: nobody does. */
+static const char *hold_of(const struct target_settings *own)
 {
-    const char *prefix = w->kubernetes->annotation_prefix;
-    const char *mode = annotation(view, prefix, "mode");
-    const struct reading *replicas = &view->sample.signals[SIGNAL_REPLICAS];
-    bool is_empty = replicas->validity == VALIDITY_VALID && replicas->value < 1;
+    if (own->has_paused_replicas)
+        return "paused-replicas";
+    return own->paused ? "paused" : own->no_down ? "paused-scale-in" : NULL;
+}
+
+static bool check_free(const struct live_wish *w, const struct fleet_view *view, const struct target_settings *own,
+                       struct err *e)
+{
+    const char *prefix = w->kubernetes->annotation_prefix, *hold = hold_of(own);
     if (view->conflict[0])
         return err_set(e, ERR_USAGE, "%s/%s: %s scales it already; two scalers on one target prove nothing",
                        view->space, view->name, view->conflict);
-    if (mode && strcmp(mode, "active") == 0)
+    if (own->mode == MODE_ACTIVE)
         return err_set(e, ERR_USAGE, "%s/%s: the annotation %smode is active; switch the autoscaler off for it first",
                        view->space, view->name, prefix);
-    if (w->must_run && is_empty)
-        return err_set(
-            e, ERR_USAGE,
-            "%s/%s: has 0 replicas, so that nothing of it can be measured; start it first: kubectl -n %s scale "
-            "deployment %s --replicas=%d",
-            view->space, view->name, view->space, view->name, w->limits.min_replicas);
-    return true;
+    return !hold || err_set(e, ERR_USAGE,
+                            "%s/%s: the annotation %s%s holds its count, and this would move it; take it away first",
+                            view->space, view->name, prefix, hold);
 }
 
-/* Limits stand on the Deployment, in ms, under our prefix or by the parent system's name; what is configured wins. */
-static double constraint(const struct live_wish *w, const struct fleet_view *view, const char *key, const char *bare,
-                         double configured)
+static bool check_runs(const struct live_wish *w, const struct fleet_view *view, int start, struct err *e)
 {
-    const char *own = annotation(view, w->kubernetes->annotation_prefix, key);
-    const char *text = own ? own : annotation(view, "", bare);
-    double value = text ? strtod(text, NULL) : 0.0;
-    if (configured > 0.0)
-        return configured;
-    return configured == 0.0 && value > 0.0 ? value : 0.0;
+    const struct reading *replicas = &view->sample.signals[SIGNAL_REPLICAS];
+    if (!w->must_run || replicas->validity != VALIDITY_VALID || replicas->value >= 1)
+        return true;
+    return err_set(e, ERR_USAGE,
+                   "%s/%s: has 0 replicas, so that nothing of it can be measured; start it first: kubectl -n %s scale "
+                   "deployment %s --replicas=%d",
+                   view->space, view->name, view->space, view->name, start);
 }
 
-static struct target target_of(const struct live_wish *w, const struct fleet_view *view)
+/* Of latency limits what is configured wins: 0 leaves it to the Deployment, below 0 is none. */
+static double latency_limit(double configured, double own)
 {
-    struct target t = w->limits;
-    t.latency_soft_ms = constraint(w, view, "latency-soft-ms", "latencySoftConstraint", t.latency_soft_ms);
-    t.latency_hard_ms = constraint(w, view, "latency-hard-ms", "latencyHardConstraint", t.latency_hard_ms);
+    return configured == 0.0 ? fmax(own, 0.0) : fmax(configured, 0.0);
+}
+
+/* Counts must suit both the configuration, where it has limits, and the Deployment. */
+static bool limit(const struct live_wish *w, const struct fleet_view *view, const struct target_settings *own,
+                  struct target *out, struct err *e)
+{
+    const struct target *c = &w->limits;
+    struct target t = *c;
+    t.latency_soft_ms = latency_limit(c->latency_soft_ms, own->latency_soft_ms);
+    t.latency_hard_ms = latency_limit(c->latency_hard_ms, own->latency_hard_ms);
     snprintf(t.name, sizeof t.name, "%s/%s", view->space, view->name);
-    return t;
+    if (c->max_replicas > 0) {
+        t.min_replicas = c->min_replicas > own->min_replicas ? c->min_replicas : own->min_replicas;
+        t.max_replicas = c->max_replicas < own->max_replicas ? c->max_replicas : own->max_replicas;
+    }
+    *out = t;
+    return t.min_replicas <= t.max_replicas ||
+           err_set(e, ERR_USAGE, "%s: its annotations allow %d to %d replicas, the configuration %d to %d", t.name,
+                   own->min_replicas, own->max_replicas, c->min_replicas, c->max_replicas);
+}
+
+static bool read_target(const struct live_wish *w, const struct fleet_view *view, struct target *out, struct err *e)
+{
+    struct target_settings own;
+    return read_own(w, view, &own, e) && check_free(w, view, &own, e) && limit(w, view, &own, out, e) &&
+           check_runs(w, view, out->min_replicas, e);
 }
 
 static void tell(void *arg, const char *event, const char *what)
@@ -131,10 +157,7 @@ static bool open_all(const struct live_wish *w, struct live_site *out, struct er
     const struct fleet_view *view = live_cluster_view(out->cluster);
     if (!view || !view->uid[0])
         return refuse_unseen(w, out->cluster, e);
-    if (!check_target(w, view, e) || !open_disturbance(w, view, out, e))
-        return false;
-    out->target = target_of(w, view);
-    return true;
+    return read_target(w, view, &out->target, e) && open_disturbance(w, view, out, e);
 }
 
 bool live_site_open(const struct live_wish *wish, struct live_site *out, struct err *e)

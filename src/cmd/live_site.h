@@ -23,7 +23,8 @@ struct live_wish {
     const struct live_kubernetes *kubernetes;
     const struct disturb_load *load;
     const struct disturb_chaos *chaos;
-    struct target limits;   /* as configured: a latency limit of 0 is the Deployment's own, below 0 none */
+    struct target limits;   /* as configured: a latency limit of 0 is the Deployment's own, below 0 none; counts must
+                             * suit both, max_replicas 0: neither */
     bool must_run;          /* a target without replicas is refused: there is nothing to see */
     const char *user_agent; /* static */
     const char *log;        /* of the load program; NULL: thrown away */
@@ -39,7 +40,8 @@ struct live_site {
     struct live_record record; /* zeroed: none is kept yet */
 };
 
-/* ERR_USAGE: a key that does not fit, or a target that another scaler holds. Load runs and faults may come from here on. */
+/* ERR_USAGE: a key that does not fit, a target that another scaler or an annotation holds, an annotation that is none. Load runs
+ * and faults may come from here on. */
 MUST_CHECK bool live_site_open(const struct live_wish *wish, struct live_site *out, struct err *e);
 /* Names the record beside the run. replicas: what one before this that was killed still owes the target; 0: nothing. */
 MUST_CHECK bool live_site_owed(struct live_site *site, const char *run, int *replicas, struct err *e);
