@@ -220,7 +220,10 @@ static bool open_all(struct running *r, struct err *e)
                                   .routes = ROUTES,
                                   .n_routes = sizeof ROUTES / sizeof *ROUTES,
                                   .context = r};
-    return autoscaler_open(&parts, &r->autoscaler, e) && httpd_open(&server, &r->server, e);
+    if (!autoscaler_open(&parts, &r->autoscaler, e))
+        return false;
+    atomic_store(&r->ticked_s, clock_monotonic_s()); // from here on somebody may ask
+    return httpd_open(&server, &r->server, e);
 }
 
 static void close_all(struct running *r)
@@ -294,7 +297,6 @@ static void run_ticks(struct running *r, const sigset_t *set)
     struct rng rng;
     double next_s = clock_monotonic_s();
     rng_init(&rng, (uint64_t)(clock_wall_s() * 1e6), 1);
-    atomic_store(&r->ticked_s, next_s);
     do {
         tick(r);
         double now_s = clock_monotonic_s();
